@@ -1,0 +1,71 @@
+"""What an intent refers to but does not contain: key files, names, what the running kernel can do.
+
+A feature lists the references it needs; the reconciler resolves them, once each, and hands the values to `expand`,
+which so stays pure. Adding a kind of reference is a class here and its resolver beside the backends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from intent.secrets import PresharedKey, PrivateKey
+
+T = TypeVar("T")
+
+
+class Reference(Generic[T]):
+    """Base of all references; ``T`` is the type of the resolved value."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedKey:
+    """A private key, and whether it was made just now because its file does not exist yet."""
+
+    key: PrivateKey
+    generated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyFile(Reference[ResolvedKey]):
+    """The private key in a file of ``wg genkey``'s form; made anew when it is missing and ``generate`` is set."""
+
+    path: str
+    generate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PresharedKeyFile(Reference[PresharedKey]):
+    """The preshared key in a file of ``wg genpsk``'s form."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress(Reference["str | None"]):
+    """The address of a host name, ``None`` when it cannot be resolved now."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLinkKind(Reference[bool]):
+    """Whether the running kernel can make links of this kind, such as ``wireguard`` (as in ip-link(8))."""
+
+    kind: str
+
+
+class References:
+    """The resolved values, by reference."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[Reference[Any], Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, reference: Reference[T]) -> T:
+        """Return the resolved value. Raises KeyError for a reference that the feature did not list."""
+        return cast(T, self._values[reference])

@@ -1,0 +1,162 @@
+"""The shape of every object that Stellwerk compares and changes.
+
+The same frozen value describes what is desired and what was observed. A resource never touches a socket: the
+requests that create, change or delete it are data, which a backend sends.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, NamedTuple, Self
+
+
+class Key(NamedTuple):
+    """The identity of an object: a name in a space of names. All link kinds share the space ``link``."""
+
+    space: str
+    name: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        """Return the key as words, such as ``link gre-provider``."""
+        return " ".join((self.space, *map(str, self.name)))
+
+
+class Claim(NamedTuple):
+    """A thing that one object at a time can hold in a node, such as a UDP port."""
+
+    thing: str
+    value: Hashable
+
+    def __str__(self) -> str:
+        """Return the claim as words, such as ``UDP port 51820``."""
+        return f"{self.thing} {self.value}"
+
+
+class Change(NamedTuple):
+    """A field's observed and desired value."""
+
+    have: Any
+    want: Any
+
+
+class Request:
+    """Base of all wire requests: frozen data that a backend knows how to send."""
+
+    __slots__ = ()
+
+
+class Resource(ABC):
+    """An object in the kernel, babeld or the file system, as desired or as observed.
+
+    Subclasses are frozen dataclasses with slots. A field that is ``None`` in a desired resource is unmanaged and
+    is not compared; ``None`` in an observed one means that the value cannot be seen, or that there is none.
+    """
+
+    __slots__ = ()
+
+    table: ClassVar[str]
+    """The backend table whose rows this kind decodes."""
+    catch_all: ClassVar[bool] = False
+    """Whether this kind decodes what no other kind of its table recognises."""
+    compared: ClassVar[tuple[str, ...]] = ()
+    """The fields that are compared, in the order they are shown."""
+    replace_on: ClassVar[frozenset[str]] = frozenset()
+    """The compared fields that cannot be changed in place. Every field used in `claims` belongs to them."""
+    disruptive: ClassVar[frozenset[str]] = frozenset()
+    """The compared fields whose change in place interrupts traffic."""
+    adopts: ClassVar[bool] = False
+    """Whether an object that is already there may be changed and owned from then on (a sysctl always exists)."""
+    inventoried: ClassVar[bool] = False
+    """Whether the object can carry no mark of ours, so that only the inventory knows that we own it."""
+
+    @property
+    @abstractmethod
+    def key(self) -> Key:
+        """The identity, the same for the desired and the observed object."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return the object in the words of ``ip``, without its action, on one line and without secrets."""
+
+    def requires(self) -> tuple[Key, ...]:
+        """Return the keys that must exist before this object is created and as long as it exists."""
+        return ()
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return what this object holds exclusively."""
+        return ()
+
+    def part_of(self) -> Key | None:
+        """Return the key of the object with which this one vanishes, so that deleting it alone is not needed."""
+        return None
+
+    def partition(self) -> Hashable:
+        """Return the part of the table that has to be looked at to see this object (a routing table, a device)."""
+        return None
+
+    def owned(self) -> bool:
+        """Return whether the observed object carries our mark."""
+        return False
+
+    def automatic(self) -> bool:
+        """Return whether a kernel or a daemon made the observed object by itself and will make it again."""
+        return False
+
+    def renewed_by(self) -> tuple[Key, ...]:
+        """Return the keys whose change makes a replacement of this object necessary."""
+        return ()
+
+    def replaced_through(self) -> Key | None:
+        """Return the key of the object to replace when this observed one cannot be deleted by itself."""
+        return None
+
+    def hindrance(self, observed: Self | None) -> str | None:
+        """Return why this desired object may not be created or replaced now, or ``None`` when it may.
+
+        The operation is then shown as pending, with this reason, and not carried out.
+        """
+        return None
+
+    def changes(self, observed: Self) -> dict[str, Change]:
+        """Return the compared fields in which the observed object differs from this desired one."""
+        return {
+            field: Change(have, want)
+            for field in self.compared
+            if (want := getattr(self, field)) is not None and want != (have := getattr(observed, field))
+        }
+
+    def show(self, field: str) -> str:
+        """Return a field's value for people; never a secret."""
+        return str(getattr(self, field))
+
+    def recall(self, remembered: Mapping[str, Any]) -> Self:
+        """Return this observed object completed by what the inventory holds about it."""
+        return self
+
+    def remember(self, observed: Self | None) -> dict[str, Any] | None:
+        """Return the JSON object to hold in the inventory about this desired object, ``None`` for nothing.
+
+        ``observed`` is what was there before the change. An inventoried kind returns at least an empty object.
+        """
+        return {} if self.inventoried else None
+
+    @classmethod
+    @abstractmethod
+    def decode(cls, row: Any, context: Any) -> Self | None:
+        """Return the object in a row of its table, or ``None`` when the row is of another kind.
+
+        ``context`` is what the backend's dump says is needed to read a row, such as the names of links by index.
+        """
+
+    @abstractmethod
+    def create(self) -> tuple[Request, ...]:
+        """Return the requests that create this object; it is not there."""
+
+    @abstractmethod
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return the requests that change the observed object in place into this one."""
+
+    @abstractmethod
+    def delete(self) -> tuple[Request, ...]:
+        """Return the requests that delete this observed object."""

@@ -1,0 +1,63 @@
+"""Values that cannot print themselves."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+
+class Secret:
+    """Bytes that no log, plan, error or traceback shows: only `reveal` gives them."""
+
+    __slots__ = ("_value", "__dict__")
+
+    def __init__(self, value: bytes) -> None:
+        self._value = bytes(value)
+
+    def reveal(self) -> bytes:
+        """Return the secret bytes."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Return the type alone."""
+        return f"{type(self).__name__}(…)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both hold the same bytes."""
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        """Return a hash of the bytes."""
+        return hash(self._value)
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled. Raises TypeError."""
+        raise TypeError("a secret is not serialised")
+
+
+class PresharedKey(Secret):
+    """A WireGuard preshared key of 32 bytes; all zero means none (linux/wireguard.h)."""
+
+    __slots__ = ()
+
+
+class PrivateKey(Secret):
+    """A Curve25519 private key of 32 bytes, clamped as WireGuard does (RFC 7748, section 5)."""
+
+    __slots__ = ()
+
+    def __init__(self, value: bytes) -> None:
+        if len(value) != 32:
+            raise ValueError("a private key has 32 bytes")
+        clamped = bytearray(value)
+        clamped[0] &= 248
+        clamped[31] = (clamped[31] & 127) | 64
+        super().__init__(bytes(clamped))
+
+    @cached_property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+        from nacl.bindings import crypto_scalarmult_base
+
+        return bytes(crypto_scalarmult_base(self._value))

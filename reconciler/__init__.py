@@ -1,0 +1,1 @@
+"""Makes a node what its intent says, and keeps it so."""

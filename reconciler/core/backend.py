@@ -1,0 +1,43 @@
+"""What the core needs of a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from intent.resources.resource import Request
+from reconciler.core.errors import BackendError
+
+Partitions = frozenset[Hashable] | None
+"""The parts of a table to look at; ``None`` means all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """The rows of one table, raw as the backend got them, and what is needed to decode any of them."""
+
+    rows: Iterable[Any]
+    context: Any = None
+
+
+class Backend(Protocol):
+    """The way to one part of a node: dump tables, send requests.
+
+    Both calls are bounded in time. Opening happens at the first use, never at construction.
+    """
+
+    tables: frozenset[str]
+    requests: tuple[type[Request], ...]
+
+    def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+        """Look at each wanted table once and return its rows, or the error that kept it from being seen."""
+        ...
+
+    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+        """Carry out the requests in order and return what became of each; a failed one does not stop the rest."""
+        ...
+
+    def close(self) -> None:
+        """Release sockets and files. The backend may be used again and then opens them anew."""
+        ...

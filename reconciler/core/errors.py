@@ -1,0 +1,71 @@
+"""The errors of the reconciler.
+
+::
+
+    StellwerkError
+    ├── RefusedError            a conflict or a guard: nothing was changed
+    └── BackendError            a look or a change that a backend could not make
+        ├── UnsupportedError    the kernel or daemon lacks what is asked for; trying again does not help
+        ├── DeniedError         rights are missing
+        ├── RejectedError       the request was understood and is not possible as it stands
+        ├── StaleError          the object or what it stands on is gone: look again
+        ├── OccupiedError       something else holds the name, address or port
+        ├── BusyError           not now: trying again can help
+        └── UnreachableError    the daemon does not run, does not answer, or answers garbage
+
+Whether to try again is a property of the type (`retry_helps`), decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StellwerkError(Exception):
+    """Base of all errors that a user is told about; its text says what happened, to what, and what to do."""
+
+
+class RefusedError(StellwerkError):
+    """A conflict or a safety guard stopped the change before anything was touched."""
+
+
+class BackendError(StellwerkError):
+    """A backend could not look or could not make a change."""
+
+    retry_helps: ClassVar[bool] = False
+
+
+class UnsupportedError(BackendError):
+    """The kernel or the daemon lacks what is asked for."""
+
+
+class DeniedError(BackendError):
+    """The rights for the change are missing."""
+
+
+class RejectedError(BackendError):
+    """The request was understood and is not possible as it stands."""
+
+
+class StaleError(BackendError):
+    """The object, or what it stands on, is gone since the look."""
+
+    retry_helps = True
+
+
+class OccupiedError(BackendError):
+    """Something that is not ours holds the name, the address or the port."""
+
+    retry_helps = True
+
+
+class BusyError(BackendError):
+    """The kernel or the daemon cannot do it now."""
+
+    retry_helps = True
+
+
+class UnreachableError(BackendError):
+    """The daemon does not run, does not answer in time, or answers what it should not."""
+
+    retry_helps = True
