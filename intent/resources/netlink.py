@@ -46,13 +46,15 @@ class NetlinkRequest(Request):
     """One rtnetlink message without its header's length, sequence number and port (rtnetlink(7)).
 
     ``type`` is an RTM_ number, ``flags`` the NLM_F_ flags beside REQUEST and ACK, ``body`` all that follows
-    ``struct nlmsghdr``. ``about`` names the object in error messages.
+    ``struct nlmsghdr``. ``about`` names the object in error messages. ``gone_is_done`` says that an object which is
+    not there any more is what was asked for.
     """
 
     type: int
     flags: int
     body: Body
     about: str
+    gone_is_done: bool = False
 
 
 def length(parts: Body) -> int:

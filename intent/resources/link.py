@@ -1,0 +1,200 @@
+"""Links: what all kinds have in common (ip-link(8), linux/if_link.h), and links that are not ours."""
+
+from __future__ import annotations
+
+import struct
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Self
+
+from intent.resources import netlink
+from intent.resources.netlink import Body, NetlinkRequest
+from intent.resources.resource import Change, Key, Request, Resource
+
+RTM_NEWLINK = 16
+RTM_DELLINK = 17
+RTM_SETLINK = 19
+IFF_UP = 0x1
+IFLA_IFNAME = 3
+IFLA_MTU = 4
+IFLA_LINK = 5
+IFLA_MASTER = 10
+IFLA_LINKINFO = 18
+IFLA_IFALIAS = 20
+IFLA_LINK_NETNSID = 37
+IFLA_INFO_KIND = 1
+IFLA_INFO_DATA = 2
+
+MARK = "stellwerk:"
+"""What the alias of every link of ours begins with."""
+
+Names = Mapping[int, str]
+"""The names of links by index: what is needed to read a row of rtnetlink."""
+
+_IFINFOMSG = struct.Struct("=BxHiII")
+
+
+class LinkRow(NamedTuple):
+    """The parts of an RTM_NEWLINK message that any kind reads."""
+
+    name: str
+    kind: str
+    mtu: int
+    up: bool
+    alias: str
+    lower: str | None
+    master: str | None
+    data: dict[int, bytes]
+
+    @property
+    def ours(self) -> bool:
+        """Whether the link carries our mark."""
+        return self.alias.startswith(MARK)
+
+
+def read(row: bytes, names: Names) -> LinkRow:
+    """Return the parts of an RTM_NEWLINK payload."""
+    _, _, _, flags, _ = _IFINFOMSG.unpack_from(row)
+    found = dict(netlink.attributes(row, _IFINFOMSG.size))
+    info = dict(netlink.attributes(found.get(IFLA_LINKINFO, b"")))
+    # An index in another namespace (the peer of a veth) names no link here.
+    lower = None if IFLA_LINK_NETNSID in found else _name(found.get(IFLA_LINK), names)
+    return LinkRow(
+        name=netlink.text(found[IFLA_IFNAME]),
+        kind=netlink.text(info.get(IFLA_INFO_KIND, b"")),
+        mtu=netlink.number(found[IFLA_MTU]),
+        up=bool(flags & IFF_UP),
+        alias=netlink.text(found.get(IFLA_IFALIAS, b"")),
+        lower=lower,
+        master=_name(found.get(IFLA_MASTER), names),
+        data=dict(netlink.attributes(info.get(IFLA_INFO_DATA, b""))),
+    )
+
+
+def index(row: bytes) -> int:
+    """Return the index of the link in an RTM_NEWLINK payload."""
+    return int(_IFINFOMSG.unpack_from(row)[2])
+
+
+def _name(payload: bytes | None, names: Names) -> str | None:
+    return None if payload is None else names.get(netlink.number(payload))
+
+
+def key(name: str) -> Key:
+    """Return the key of the link of that name, of whatever kind."""
+    return Key("link", (name,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Resource):
+    """A link of ours: a kind adds its own fields, how they are read and how they are spelled.
+
+    ``mtu`` is in bytes; ``None`` leaves the kernel's choice.
+    """
+
+    table: ClassVar[str]
+    compared: ClassVar[tuple[str, ...]] = ("mtu", "up")
+    disruptive: ClassVar[frozenset[str]] = frozenset({"mtu"})
+
+    name: str
+    mtu: int | None = None
+    up: bool = True
+    ours: bool = True
+
+    @property
+    def key(self) -> Key:
+        """The link's name, in the space that all kinds share."""
+        return key(self.name)
+
+    @abstractmethod
+    def kind(self) -> str:
+        """Return the kind as ip-link(8) spells it."""
+
+    def details(self) -> Body:
+        """Return the attributes inside IFLA_INFO_DATA."""
+        return ()
+
+    def owned(self) -> bool:
+        """Return whether the alias carries our mark."""
+        return self.ours
+
+    def create(self) -> tuple[Request, ...]:
+        """Return the requests that make the link, mark it and set it up."""
+        return (self._make(), *self.settle())
+
+    def settle(self) -> tuple[NetlinkRequest, ...]:
+        """Return the requests that mark a link which just came into being, and set its MTU and state."""
+        mark = netlink.string(IFLA_IFALIAS, MARK + self.kind())
+        mtu = () if self.mtu is None else netlink.u32(IFLA_MTU, self.mtu)
+        return (self._set((*mark, *mtu)), *((self._set((), up=True),) if self.up else ()))
+
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return the requests that change the MTU or the state in place."""
+        requests: list[Request] = []
+        if "mtu" in changes and self.mtu is not None:
+            requests.append(self._set(netlink.u32(IFLA_MTU, self.mtu)))
+        if "up" in changes:
+            requests.append(self._set((), up=self.up))
+        return tuple(requests)
+
+    def delete(self) -> tuple[Request, ...]:
+        """Return the request that deletes the link."""
+        body = (_IFINFOMSG.pack(0, 0, 0, 0, 0), *netlink.string(IFLA_IFNAME, self.name))
+        return (NetlinkRequest(RTM_DELLINK, 0, netlink.join(body), f"delete {self.key}", gone_is_done=True),)
+
+    def _make(self) -> NetlinkRequest:
+        return self._new(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, f"create {self.describe()}")
+
+    def _new(self, flags: int, about: str) -> NetlinkRequest:
+        body = (
+            _IFINFOMSG.pack(0, 0, 0, 0, 0),
+            *netlink.string(IFLA_IFNAME, self.name),
+            *netlink.nested(
+                IFLA_LINKINFO,
+                *netlink.string(IFLA_INFO_KIND, self.kind()),
+                *netlink.nested(IFLA_INFO_DATA, *self.details()),
+            ),
+        )
+        return NetlinkRequest(RTM_NEWLINK, flags, netlink.join(body), about)
+
+    def _set(self, attributes: Body, up: bool | None = None) -> NetlinkRequest:
+        flags, mask = (IFF_UP if up else 0, 0 if up is None else IFF_UP)
+        body = (
+            _IFINFOMSG.pack(0, 0, 0, flags, mask),
+            *netlink.string(IFLA_IFNAME, self.name),
+            *attributes,
+        )
+        return NetlinkRequest(RTM_SETLINK, 0, netlink.join(body), f"set {self.key}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignLink(Link):
+    """A link of any kind that we do not make: never changed, seen so that others may need it."""
+
+    table: ClassVar[str] = "link"
+    catch_all: ClassVar[bool] = True
+    compared: ClassVar[tuple[str, ...]] = ()
+
+    sort: str = ""
+    stands_on: tuple[str, ...] = ()
+    ours: bool = False
+
+    def kind(self) -> str:
+        """Return the kind as the kernel reports it, empty for hardware."""
+        return self.sort
+
+    def describe(self) -> str:
+        """Return the link as ``ip link`` words."""
+        return f"link {self.name} type {self.sort}" if self.sort else f"link {self.name}"
+
+    def requires(self) -> tuple[Key, ...]:
+        """Return the links it is stacked on or enslaved to."""
+        return tuple(key(name) for name in self.stands_on)
+
+    @classmethod
+    def decode(cls, row: bytes, context: Names) -> Self | None:
+        """Return the link in any RTM_NEWLINK payload."""
+        link = read(row, context)
+        under = tuple(name for name in (link.lower, link.master) if name is not None and name != link.name)
+        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours, sort=link.kind, stands_on=under)

@@ -1,0 +1,225 @@
+"""A netlink connection of bytes: batches out, rows in, errors with the kernel's own words (netlink(7))."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from intent.resources.netlink import (
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_DUMP_INTR,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    attributes,
+    text,
+)
+from reconciler.core.errors import (
+    BackendError,
+    BusyError,
+    DeniedError,
+    OccupiedError,
+    RejectedError,
+    StaleError,
+    UnreachableError,
+    UnsupportedError,
+)
+
+SOL_NETLINK = 270
+NETLINK_CAP_ACK = 10
+NETLINK_EXT_ACK = 11
+NETLINK_GET_STRICT_CHK = 12
+SO_RCVBUFFORCE = 33
+NLM_F_ACK_TLVS = 0x200
+NLMSGERR_ATTR_MSG = 1
+
+ANSWER_TIMEOUT_SECONDS = 10.0
+RECEIVE_BUFFER_BYTES = 4 << 20
+BATCH_BYTES = 60_000
+DUMP_ATTEMPTS = 8
+
+_HEADER = struct.Struct("=IHHII")
+
+_ERRORS: dict[int, type[BackendError]] = {
+    **dict.fromkeys((errno.EPERM, errno.EACCES), DeniedError),
+    **dict.fromkeys((errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT), UnsupportedError),
+    **dict.fromkeys((errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.ENXIO, errno.ENETDOWN), StaleError),
+    **dict.fromkeys((errno.EEXIST, errno.EADDRINUSE), OccupiedError),
+    **dict.fromkeys((errno.EBUSY, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EINTR), BusyError),
+}
+_ADVICE: dict[type[BackendError], str] = {
+    DeniedError: "run it as root, or with CAP_NET_ADMIN in this network namespace",
+    OccupiedError: "something else holds it; see what with ip(8) and remove or rename one of the two",
+    StaleError: "it, or what it stands on, went away meanwhile; run it again",
+    BusyError: "run it again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The kernel's answer to a message that it did not carry out: an errno and, where it gave one, its reason."""
+
+    errno: int
+    reason: str
+
+    def error(self, about: str) -> BackendError:
+        """Return the typed error for what was asked, in words that say what to do."""
+        kind = _ERRORS.get(self.errno, RejectedError)
+        words = f"{about}: {os.strerror(self.errno)}"
+        if self.reason:
+            words += f" (the kernel says: {self.reason})"
+        if advice := _ADVICE.get(kind):
+            words += f"; {advice}"
+        return kind(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One netlink message to send: its type, its flags beside REQUEST and ACK, and all that follows the header."""
+
+    type: int
+    flags: int
+    payload: bytes
+
+
+class NetlinkSocket:
+    """A connection to one netlink protocol of the network namespace that it is first used in."""
+
+    def __init__(self, protocol: int) -> None:
+        self._protocol = protocol
+        self._socket: socket.socket | None = None
+        self._sequence = 0
+
+    def close(self) -> None:
+        """Close the socket; the next use opens it anew."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def send(self, messages: Sequence[Message]) -> list[Refusal | None]:
+        """Send the messages in order and return the kernel's refusal of each, ``None`` for what was done.
+
+        Raises BackendError when the kernel cannot be asked at all.
+        """
+        refusals: list[Refusal | None] = []
+        batch: list[Message] = []
+        size = 0
+        for message in messages:
+            if batch and size + len(message.payload) > BATCH_BYTES:
+                refusals += self._send_batch(batch)
+                batch, size = [], 0
+            batch.append(message)
+            size += 16 + len(message.payload)
+        return refusals + (self._send_batch(batch) if batch else [])
+
+    def dump(self, kind: int, payload: bytes) -> list[tuple[int, bytes]]:
+        """Ask for a table and return the type and the payload of every row.
+
+        A dump that a change in the kernel interrupted is done again. Raises BackendError, typed by the errno.
+        """
+        for _ in range(DUMP_ATTEMPTS):
+            rows, interrupted = self._dump_once(kind, payload)
+            if not interrupted:
+                return rows
+        raise BusyError(
+            f"netlink dump {kind}: the table changed during each of {DUMP_ATTEMPTS} looks; run it again"
+        )
+
+    def _open(self) -> socket.socket:
+        if self._socket is None:
+            try:
+                opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
+            except OSError as exc:
+                raise UnreachableError(f"netlink protocol {self._protocol} cannot be opened: {exc}") from exc
+            opened.settimeout(ANSWER_TIMEOUT_SECONDS)
+            opened.bind((0, 0))
+            for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
+                opened.setsockopt(SOL_NETLINK, option, 1)
+            try:
+                opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+            except PermissionError:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            self._socket = opened
+        return self._socket
+
+    def _send_batch(self, batch: Sequence[Message]) -> list[Refusal | None]:
+        # Only the last message asks for an ACK: refusals come back in any case, and the kernel answers in order.
+        first = self._sequence + 1
+        data = bytearray()
+        for number, message in enumerate(batch, start=1):
+            flags = message.flags | NLM_F_REQUEST | (NLM_F_ACK if number == len(batch) else 0)
+            data += _HEADER.pack(16 + len(message.payload), message.type, flags, self._sequence + number, 0)
+            data += message.payload
+            data += bytes(-len(data) % 4)
+        self._sequence += len(batch)
+        self._transmit(bytes(data))
+        refusals: list[Refusal | None] = [None] * len(batch)
+        for kind, flags, sequence, payload in self._receive():
+            if kind == NLMSG_ERROR and sequence >= first:
+                refusals[sequence - first] = _refusal(flags, payload)
+                if sequence == self._sequence:
+                    break
+        return refusals
+
+    def _dump_once(self, kind: int, payload: bytes) -> tuple[list[tuple[int, bytes]], bool]:
+        self._sequence += 1
+        header = _HEADER.pack(16 + len(payload), kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0)
+        self._transmit(header + payload)
+        rows: list[tuple[int, bytes]] = []
+        interrupted = False
+        for answer, flags, sequence, body in self._receive():
+            if sequence != self._sequence:
+                continue
+            interrupted |= bool(flags & NLM_F_DUMP_INTR)
+            if answer == NLMSG_ERROR:
+                if refusal := _refusal(flags, body):
+                    raise refusal.error(f"netlink dump {kind}")
+                break
+            if answer == NLMSG_DONE:
+                if (code := struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0) < 0:
+                    raise Refusal(-code, "").error(f"netlink dump {kind}")
+                break
+            rows.append((answer, body))
+        return rows, interrupted
+
+    def _transmit(self, data: bytes) -> None:
+        try:
+            self._open().send(data)
+        except OSError as exc:
+            self.close()
+            raise Refusal(exc.errno or errno.EIO, "").error("netlink request") from exc
+
+    def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:
+        opened = self._open()
+        while True:
+            try:
+                data = opened.recv(1 << 18)
+            except TimeoutError as exc:
+                self.close()
+                raise UnreachableError(
+                    f"the kernel did not answer on netlink within {ANSWER_TIMEOUT_SECONDS:.0f} s"
+                ) from exc
+            except OSError as exc:
+                # A lost answer leaves it open what was done: start with a clean socket and look again.
+                self.close()
+                raise BusyError(f"netlink answers were lost: {exc}; run it again") from exc
+            offset = 0
+            while offset + 16 <= len(data):
+                size, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+                yield kind, flags, sequence, data[offset + 16 : offset + size]
+                offset += size + (-size % 4)
+
+
+def _refusal(flags: int, payload: bytes) -> Refusal | None:
+    """Return what a ``struct nlmsgerr`` says, ``None`` for an acknowledgement."""
+    (code,) = struct.unpack_from("=i", payload)
+    if code == 0:
+        return None
+    # 20 bytes: the errno and, with NETLINK_CAP_ACK, no more of the refused message than its header.
+    told = dict(attributes(payload, 20)) if flags & NLM_F_ACK_TLVS else {}
+    return Refusal(-code, text(told.get(NLMSGERR_ATTR_MSG, b"")))
