@@ -1,0 +1,120 @@
+"""Addresses on links (ip-address(8), linux/if_addr.h)."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from intent.resources import link, netlink
+from intent.resources.netlink import IndexOf, NetlinkRequest
+from intent.resources.resource import Change, Claim, Key, Request, Resource
+
+RTM_NEWADDR = 20
+RTM_DELADDR = 21
+IFA_ADDRESS = 1
+IFA_LOCAL = 2
+IFA_FLAGS = 8
+IFA_PROTO = 11
+IFA_F_PERMANENT = 0x80
+IFAPROT_KERNEL = frozenset({1, 2, 3})
+RT_SCOPE_LINK = 253
+PROTOCOL = 242
+
+_IFADDRMSG = struct.Struct("=BBBBI")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address(Resource):
+    """An IPv4 or IPv6 address with its prefix length on a link, such as ``fd00::1/64``, normalised.
+
+    A kernel before 5.18 keeps no protocol on an address; there the inventory alone knows that it is ours.
+    """
+
+    table: ClassVar[str] = "address"
+    inventoried: ClassVar[bool] = True
+
+    link: str
+    address: str
+    protocol: int = PROTOCOL
+    permanent: bool = True
+
+    @property
+    def key(self) -> Key:
+        """The link and the address with its prefix length."""
+        return Key("address", (self.link, self.address))
+
+    def describe(self) -> str:
+        """Return the address as ``ip address`` words."""
+        return f"address {self.address} dev {self.link}"
+
+    def requires(self) -> tuple[Key, ...]:
+        """Return the link."""
+        return (link.key(self.link),)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the address without its length: a link has it once."""
+        return (Claim("address", f"{self.address.partition('/')[0]} on {self.link}"),)
+
+    def part_of(self) -> Key | None:
+        """Return the link, with which the kernel drops the address."""
+        return link.key(self.link)
+
+    def owned(self) -> bool:
+        """Return whether the kernel kept our protocol number on it."""
+        return self.protocol == PROTOCOL
+
+    def automatic(self) -> bool:
+        """Return whether it came by address configuration: link-local, router advertisement or a lease."""
+        return (
+            self.protocol in IFAPROT_KERNEL
+            or not self.permanent
+            or ipaddress.ip_interface(self.address).is_link_local
+        )
+
+    def create(self) -> tuple[Request, ...]:
+        """Return the request that adds the address."""
+        flags = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
+        return (self._request(RTM_NEWADDR, flags, f"add {self.describe()}"),)
+
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return nothing: no field of an address is compared."""
+        return ()
+
+    def delete(self) -> tuple[Request, ...]:
+        """Return the request that removes the address."""
+        return (self._request(RTM_DELADDR, 0, f"delete {self.describe()}"),)
+
+    def _request(self, kind: int, flags: int, about: str) -> NetlinkRequest:
+        interface = ipaddress.ip_interface(self.address)
+        family = 2 if interface.version == 4 else 10
+        scope = RT_SCOPE_LINK if interface.is_link_local else 0
+        body = (
+            _IFADDRMSG.pack(family, interface.network.prefixlen, 0, scope, 0)[:4],
+            IndexOf(self.link),
+            *netlink.attribute(IFA_LOCAL, interface.ip.packed),
+            *netlink.attribute(IFA_ADDRESS, interface.ip.packed),
+            *(netlink.u8(IFA_PROTO, PROTOCOL) if kind == RTM_NEWADDR else ()),
+        )
+        return NetlinkRequest(kind, flags, netlink.join(body), about, gone_is_done=kind == RTM_DELADDR)
+
+    @classmethod
+    def decode(cls, row: bytes, context: link.Names) -> Self | None:
+        """Return the address in an RTM_NEWADDR payload, ``None`` when its link is gone."""
+        _, length, flags, _, index = _IFADDRMSG.unpack_from(row)
+        found = dict(netlink.attributes(row, _IFADDRMSG.size))
+        name = context.get(index)
+        if name is None:
+            return None
+        # On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL is always our own where it is given.
+        own = ipaddress.ip_address(found.get(IFA_LOCAL, found[IFA_ADDRESS]))
+        if IFA_FLAGS in found:
+            flags = netlink.number(found[IFA_FLAGS])
+        return cls(
+            link=name,
+            address=f"{own}/{length}",
+            protocol=netlink.number(found.get(IFA_PROTO, b"\0")),
+            permanent=bool(flags & IFA_F_PERMANENT),
+        )

@@ -1,0 +1,171 @@
+"""IPv6 routes, source-specific ones too (ip-route(8), linux/rtnetlink.h, RFC 9079)."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Literal, Self
+
+from intent.resources import link, netlink
+from intent.resources.netlink import IndexOf, NetlinkRequest
+from intent.resources.resource import Change, Key, Request, Resource
+
+RTM_NEWROUTE = 24
+RTM_DELROUTE = 25
+RTA_DST = 1
+RTA_SRC = 2
+RTA_OIF = 4
+RTA_GATEWAY = 5
+RTA_PRIORITY = 6
+RTA_MULTIPATH = 9
+RTA_TABLE = 15
+RTN_TYPES: Final = {
+    **{1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast"},
+    **{6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"},
+}
+RTN_NUMBERS: Final = {name: number for number, name in RTN_TYPES.items()}
+RTNH_F_ONLINK = 4
+RTPROT_BOOT = 3
+RTPROT_STATIC = 4
+
+PROTOCOL_HELD: Final = 241
+"""Our routes that babeld must not announce, such as the guard against loops."""
+PROTOCOL_ANNOUNCED: Final = 242
+"""Our routes that babeld announces."""
+PROTOCOL_WITHDRAWN: Final = 243
+"""Our routes that babeld announces as unreachable before they are deleted."""
+PROTOCOLS: Final = frozenset({PROTOCOL_HELD, PROTOCOL_ANNOUNCED, PROTOCOL_WITHDRAWN})
+PROTOCOL_NAMES: Final = {
+    **{2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp", 42: "babel"},
+    **{241: "stellwerk-held", 242: "stellwerk", 243: "stellwerk-withdrawn"},
+}
+ANYWHERE: Final = "::/0"
+DEFAULT_METRIC: Final = 1024
+
+_RTMSG = struct.Struct("=BBBBBBBBI")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Resource):
+    """A route of an IPv6 routing table; ``metric`` is the kernel's, which the lower of wins.
+
+    ``destination`` and ``source`` are normalised prefixes, ``::/0`` for any. A unicast route has a ``link`` and
+    possibly a ``gateway``, which is taken to be on that link.
+    """
+
+    table: ClassVar[str] = "route"
+    compared: ClassVar[tuple[str, ...]] = ("kind", "gateway", "link", "protocol")
+
+    routing_table: int
+    destination: str
+    source: str = ANYWHERE
+    metric: int = DEFAULT_METRIC
+    kind: Literal["unicast", "unreachable"] | str = "unicast"
+    link: str | None = None
+    gateway: str | None = None
+    protocol: int = PROTOCOL_ANNOUNCED
+
+    @property
+    def key(self) -> Key:
+        """Table, destination, source and metric: what the kernel keeps one route of."""
+        return Key("route", (self.routing_table, self.destination, self.source, self.metric))
+
+    def describe(self) -> str:
+        """Return the route as ``ip -6 route`` words."""
+        words = "route " if self.kind == "unicast" else f"route {self.kind} "
+        words += "default" if self.destination == ANYWHERE else self.destination
+        words += "" if self.source == ANYWHERE else f" from {self.source}"
+        words += "" if self.gateway is None else f" via {self.gateway}"
+        words += "" if self.link is None or self.kind != "unicast" else f" dev {self.link}"
+        words += f" table {self.routing_table} proto {self.show('protocol')}"
+        return words + ("" if self.metric == DEFAULT_METRIC else f" metric {self.metric}")
+
+    def show(self, field: str) -> str:
+        """Return the field's value, a protocol by its name."""
+        value = getattr(self, field)
+        return PROTOCOL_NAMES.get(value, str(value)) if field == "protocol" else str(value)
+
+    def requires(self) -> tuple[Key, ...]:
+        """Return the link of a unicast route."""
+        return () if self.link is None or self.kind != "unicast" else (link.key(self.link),)
+
+    def partition(self) -> Hashable:
+        """Return the number of the routing table."""
+        return self.routing_table
+
+    def owned(self) -> bool:
+        """Return whether it carries one of our protocol numbers."""
+        return self.protocol in PROTOCOLS
+
+    def automatic(self) -> bool:
+        """Return whether a daemon or the kernel keeps it, rather than an administrator."""
+        return self.protocol not in (RTPROT_BOOT, RTPROT_STATIC)
+
+    def create(self) -> tuple[Request, ...]:
+        """Return the request that adds the route."""
+        return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, f"add {self.describe()}"),)
+
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return the request that replaces the route's way in one step, so that no packet goes without."""
+        return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE, f"change {self.describe()}"),)
+
+    def delete(self) -> tuple[Request, ...]:
+        """Return the request that deletes the route and no other: its protocol is part of it."""
+        body = (self._header(), *self._identity())
+        request = NetlinkRequest(RTM_DELROUTE, 0, netlink.join(body), f"delete {self.describe()}", True)
+        return (request,)
+
+    def _add(self, flags: int, about: str) -> NetlinkRequest:
+        way = () if self.link is None else netlink.attribute(RTA_OIF, IndexOf(self.link))
+        if self.gateway is not None:
+            way += netlink.attribute(RTA_GATEWAY, ipaddress.IPv6Address(self.gateway).packed)
+        return NetlinkRequest(
+            RTM_NEWROUTE, flags, netlink.join((self._header(), *self._identity(), *way)), about
+        )
+
+    def _header(self) -> bytes:
+        lengths = [int(prefix.rpartition("/")[2]) for prefix in (self.destination, self.source)]
+        # The operator names both gateway and link, so the gateway need not be inside a connected prefix.
+        flags = RTNH_F_ONLINK if self.gateway is not None else 0
+        return _RTMSG.pack(10, *lengths, 0, 0, self.protocol, 0, RTN_NUMBERS[self.kind], flags)
+
+    def _identity(self) -> netlink.Body:
+        parts = (*netlink.u32(RTA_TABLE, self.routing_table), *netlink.u32(RTA_PRIORITY, self.metric))
+        for kind, prefix in ((RTA_DST, self.destination), (RTA_SRC, self.source)):
+            if prefix != ANYWHERE:
+                packed = ipaddress.IPv6Address(prefix.rpartition("/")[0]).packed
+                parts += netlink.attribute(kind, packed)
+        return parts
+
+    @classmethod
+    def decode(cls, row: bytes, context: link.Names) -> Self | None:
+        """Return the route in an RTM_NEWROUTE payload; of several next hops the first."""
+        _, to_length, from_length, _, table, protocol, _, kind, _ = _RTMSG.unpack_from(row)
+        found = dict(netlink.attributes(row, _RTMSG.size))
+        if RTA_MULTIPATH in found:
+            hop = found[RTA_MULTIPATH]
+            found |= dict(netlink.attributes(hop[: netlink.number(hop[:2])], 8))
+            found[RTA_OIF] = hop[4:8]
+        unicast = kind == RTN_NUMBERS["unicast"]
+        gateway = found.get(RTA_GATEWAY)
+        return cls(
+            routing_table=netlink.number(found[RTA_TABLE]) if RTA_TABLE in found else table,
+            destination=_prefix(found.get(RTA_DST), to_length),
+            source=_prefix(found.get(RTA_SRC), from_length),
+            metric=netlink.number(found.get(RTA_PRIORITY, b"\0")),
+            kind=RTN_TYPES.get(kind, str(kind)),
+            # The kernel hangs an unreachable route on the loopback link; that says nothing.
+            link=context.get(netlink.number(found[RTA_OIF])) if unicast and RTA_OIF in found else None,
+            gateway=str(ipaddress.IPv6Address(gateway)) if gateway and len(gateway) == 16 else None,
+            protocol=protocol,
+        )
+
+    def withdrawn(self) -> Self:
+        """Return this route as babeld announces it unreachable."""
+        return replace(self, protocol=PROTOCOL_WITHDRAWN)
+
+
+def _prefix(packed: bytes | None, length: int) -> str:
+    return ANYWHERE if packed is None else f"{ipaddress.IPv6Address(packed)}/{length}"
