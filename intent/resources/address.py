@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from intent.resources import link, netlink
+from intent.resources import netlink
+from intent.resources.link import Names
+from intent.resources.link import key as link_key
 from intent.resources.netlink import IndexOf, NetlinkRequest
 from intent.resources.resource import Change, Claim, Key, Request, Resource
 
@@ -52,7 +54,7 @@ class Address(Resource):
 
     def requires(self) -> tuple[Key, ...]:
         """Return the link."""
-        return (link.key(self.link),)
+        return (link_key(self.link),)
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the address without its length: a link has it once."""
@@ -60,7 +62,7 @@ class Address(Resource):
 
     def part_of(self) -> Key | None:
         """Return the link, with which the kernel drops the address."""
-        return link.key(self.link)
+        return link_key(self.link)
 
     def owned(self) -> bool:
         """Return whether the kernel kept our protocol number on it."""
@@ -69,9 +71,7 @@ class Address(Resource):
     def automatic(self) -> bool:
         """Return whether it came by address configuration: link-local, router advertisement or a lease."""
         return (
-            self.protocol in IFAPROT_KERNEL
-            or not self.permanent
-            or ipaddress.ip_interface(self.address).is_link_local
+            self.protocol in IFAPROT_KERNEL or not self.permanent or ipaddress.ip_interface(self.address).is_link_local
         )
 
     def create(self) -> tuple[Request, ...]:
@@ -101,7 +101,7 @@ class Address(Resource):
         return NetlinkRequest(kind, flags, netlink.join(body), about, gone_is_done=kind == RTM_DELADDR)
 
     @classmethod
-    def decode(cls, row: bytes, context: link.Names) -> Self | None:
+    def decode(cls, row: bytes, context: Names) -> Self | None:
         """Return the address in an RTM_NEWADDR payload, ``None`` when its link is gone."""
         _, length, flags, _, index = _IFADDRMSG.unpack_from(row)
         found = dict(netlink.attributes(row, _IFADDRMSG.size))

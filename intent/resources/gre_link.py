@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self, cast
+from typing import ClassVar, Literal, Self
 
 from intent.resources import netlink
 from intent.resources.link import Link, Names, key, read
@@ -146,7 +146,7 @@ class GreLink(Link):
             mtu=link.mtu,
             up=link.up,
             ours=link.ours,
-            mode=cast(Mode, link.kind),
+            mode=link.kind,
             local=str(ipaddress.ip_address(data[IFLA_GRE_LOCAL])),
             remote=str(ipaddress.ip_address(data[IFLA_GRE_REMOTE])),
             tunnel_key=netlink.big_endian(data[IFLA_GRE_IKEY]) if keyed else "none",

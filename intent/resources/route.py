@@ -8,7 +8,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Literal, Self
 
-from intent.resources import link, netlink
+from intent.resources import netlink
+from intent.resources.link import Names
+from intent.resources.link import key as link_key
 from intent.resources.netlink import IndexOf, NetlinkRequest
 from intent.resources.resource import Change, Key, Request, Resource
 
@@ -89,7 +91,7 @@ class Route(Resource):
 
     def requires(self) -> tuple[Key, ...]:
         """Return the link of a unicast route."""
-        return () if self.link is None or self.kind != "unicast" else (link.key(self.link),)
+        return () if self.link is None or self.kind != "unicast" else (link_key(self.link),)
 
     def partition(self) -> Hashable:
         """Return the number of the routing table."""
@@ -121,9 +123,7 @@ class Route(Resource):
         way = () if self.link is None else netlink.attribute(RTA_OIF, IndexOf(self.link))
         if self.gateway is not None:
             way += netlink.attribute(RTA_GATEWAY, ipaddress.IPv6Address(self.gateway).packed)
-        return NetlinkRequest(
-            RTM_NEWROUTE, flags, netlink.join((self._header(), *self._identity(), *way)), about
-        )
+        return NetlinkRequest(RTM_NEWROUTE, flags, netlink.join((self._header(), *self._identity(), *way)), about)
 
     def _header(self) -> bytes:
         lengths = [int(prefix.rpartition("/")[2]) for prefix in (self.destination, self.source)]
@@ -140,7 +140,7 @@ class Route(Resource):
         return parts
 
     @classmethod
-    def decode(cls, row: bytes, context: link.Names) -> Self | None:
+    def decode(cls, row: bytes, context: Names) -> Self | None:
         """Return the route in an RTM_NEWROUTE payload; of several next hops the first."""
         _, to_length, from_length, _, table, protocol, _, kind, _ = _RTMSG.unpack_from(row)
         found = dict(netlink.attributes(row, _RTMSG.size))

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, Self
 
-from intent.resources import link, netlink
+from intent.resources import netlink
+from intent.resources.link import Names
 from intent.resources.netlink import NetlinkRequest
 from intent.resources.resource import Change, Key, Request, Resource
 
@@ -106,7 +107,7 @@ class Rule(Resource):
         return NetlinkRequest(kind, flags, netlink.join(body), about, gone_is_done=kind == RTM_DELRULE)
 
     @classmethod
-    def decode(cls, row: bytes, context: link.Names) -> Self | None:
+    def decode(cls, row: bytes, context: Names) -> Self | None:
         """Return the rule in an RTM_NEWRULE payload of either family."""
         family, to_length, from_length, tos, table, _, _, action, _ = _RULE_HEADER.unpack_from(row)
         found = dict(netlink.attributes(row, _RULE_HEADER.size))

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from intent.resources import link
+from intent.resources.link import key as link_key
 from intent.resources.resource import Change, Key, Request, Resource
 
 
@@ -49,7 +49,7 @@ class Sysctl(Resource):
         needs = [Key("sysctl", (name,)) for name in self.after]
         parts = self.name.split("/")
         if parts[0] == "net" and parts[2:3] == ["conf"] and parts[3] not in ("all", "default"):
-            needs.append(link.key(parts[3]))
+            needs.append(link_key(parts[3]))
         return tuple(needs)
 
     def partition(self) -> Hashable:

@@ -126,9 +126,7 @@ class NetlinkSocket:
             rows, interrupted = self._dump_once(kind, payload)
             if not interrupted:
                 return rows
-        raise BusyError(
-            f"netlink dump {kind}: the table changed during each of {DUMP_ATTEMPTS} looks; run it again"
-        )
+        raise BusyError(f"netlink dump {kind}: the table changed during each of {DUMP_ATTEMPTS} looks; run it again")
 
     def _open(self) -> socket.socket:
         if self._socket is None:

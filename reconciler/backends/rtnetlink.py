@@ -1,0 +1,147 @@
+"""Links, addresses, routes and rules of the network namespace the process runs in (rtnetlink(7))."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+
+from intent.resources import link, netlink
+from intent.resources.address import RTM_NEWADDR
+from intent.resources.link import RTM_NEWLINK
+from intent.resources.netlink import IndexOf, NetlinkRequest
+from intent.resources.resource import Request
+from intent.resources.route import RTA_TABLE, RTM_NEWROUTE
+from intent.resources.rule import RTM_NEWRULE
+from reconciler.backends.netlink_socket import Message, NetlinkSocket
+from reconciler.core.backend import Dump, Partitions
+from reconciler.core.errors import BackendError, StaleError
+
+RTM_GETLINK = 18
+RTM_GETADDR = 22
+RTM_GETROUTE = 26
+RTM_GETRULE = 34
+IFLA_EXT_MASK = 29
+RTEXT_FILTER_SKIP_STATS = 1 << 3
+AF_INET = 2
+AF_INET6 = 10
+
+Rows = list[bytes]
+
+
+class Rtnetlink:
+    """The backend for the tables ``link``, ``address``, ``route`` and ``rule``."""
+
+    tables = frozenset({"link", "address", "route", "rule"})
+    requests: tuple[type[Request], ...] = (NetlinkRequest,)
+
+    def __init__(self) -> None:
+        self._netlink = NetlinkSocket(socket.NETLINK_ROUTE)
+
+    def close(self) -> None:
+        """Close the netlink socket."""
+        self._netlink.close()
+
+    def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+        """Look at each wanted table once. The partitions of the table ``route`` are numbers of routing tables.
+
+        The context of every dump is the names of the links by index, so the links are looked at in any case.
+        """
+        try:
+            links = self._links()
+        except BackendError as error:
+            return dict.fromkeys(wanted, error)
+        names = {link.index(row): link.read(row, {}).name for row in links}
+        looks: dict[str, Callable[[Partitions], Rows]] = {
+            "link": lambda _: links,
+            "address": lambda _: self._rows(RTM_GETADDR, bytes(8), RTM_NEWADDR),
+            "route": self._routes,
+            "rule": lambda _: self._rules(),
+        }
+        found: dict[str, Dump | BackendError] = {}
+        for table, partitions in wanted.items():
+            try:
+                found[table] = Dump(looks[table](partitions), names)
+            except BackendError as error:
+                found[table] = error
+        return found
+
+    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+        """Send the messages in order, in as few system calls as they fit in, and return what became of each."""
+        results: list[BackendError | None] = []
+        batch: list[NetlinkRequest] = []
+        messages: list[Message] = []
+        indices: dict[str, int] = {}
+        for request in (request for request in requests if isinstance(request, NetlinkRequest)):
+            if any(isinstance(part, IndexOf) and part.link not in indices for part in request.body):
+                # What comes before may create the very link: carry it out before asking for its index.
+                results += self._send_batch(batch, messages)
+                batch, messages = [], []
+            try:
+                payload = _resolve(request, indices)
+            except StaleError as error:
+                results.append(None if request.gone_is_done else error)
+                continue
+            batch.append(request)
+            messages.append(Message(request.type, request.flags, payload))
+        return results + self._send_batch(batch, messages)
+
+    def _send_batch(self, batch: Sequence[NetlinkRequest], messages: Sequence[Message]) -> list[BackendError | None]:
+        if not batch:
+            return []
+        try:
+            refusals = self._netlink.send(messages)
+        except BackendError as error:
+            return [type(error)(f"{request.about}: {error}") for request in batch]
+        results: list[BackendError | None] = []
+        for request, refusal in zip(batch, refusals, strict=True):
+            error = None if refusal is None else refusal.error(request.about)
+            results.append(None if request.gone_is_done and isinstance(error, StaleError) else error)
+        return results
+
+    def _links(self) -> Rows:
+        body = bytes(16) + b"".join(
+            part for part in netlink.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) if isinstance(part, bytes)
+        )
+        return self._rows(RTM_GETLINK, body, RTM_NEWLINK)
+
+    def _routes(self, partitions: Partitions) -> Rows:
+        header = struct.Struct("=BBBBBBBBI")
+        if partitions is None:
+            return self._rows(RTM_GETROUTE, header.pack(AF_INET6, *[0] * 8), RTM_NEWROUTE)
+        rows: Rows = []
+        for table in sorted(table for table in partitions if isinstance(table, int)):
+            body = header.pack(AF_INET6, *[0] * 8) + struct.pack("=HHI", 8, RTA_TABLE, table)
+            try:
+                rows += self._rows(RTM_GETROUTE, body, RTM_NEWROUTE)
+            except StaleError:
+                # A strict dump of a table that nobody has used yet is refused with ENOENT: it has no routes.
+                continue
+        return rows
+
+    def _rules(self) -> Rows:
+        rows: Rows = []
+        for family in (AF_INET, AF_INET6):
+            rows += self._rows(RTM_GETRULE, bytes([family]) + bytes(11), RTM_NEWRULE)
+        return rows
+
+    def _rows(self, question: int, body: bytes, answer: int) -> Rows:
+        return [payload for kind, payload in self._netlink.dump(question, body) if kind == answer]
+
+
+def _resolve(request: NetlinkRequest, indices: dict[str, int]) -> bytes:
+    """Return the message's bytes with the indices of the links it names. Raises StaleError for a missing link."""
+    data = bytearray()
+    for part in request.body:
+        if isinstance(part, IndexOf):
+            if part.link not in indices:
+                try:
+                    indices[part.link] = socket.if_nametoindex(part.link)
+                except OSError as exc:
+                    raise StaleError(
+                        f"{request.about}: there is no link {part.link}; it went away, or was not made"
+                    ) from exc
+            data += struct.pack("=I", indices[part.link])
+        else:
+            data += part
+    return bytes(data)
