@@ -1,0 +1,125 @@
+"""The expectation that babeld announces a route of ours into the mesh (an *xroute* in its dump).
+
+Nothing is sent to make it so: babeld takes the route from the kernel's table when its configuration lets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, ClassVar, Self
+
+from intent.resources.babel_wire import XrouteRow, daemon_key
+from intent.resources.resource import Change, Key, Request, Resource
+
+Prefix = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitXroute(Request):
+    """Wait until babeld announces the route, with this metric unless it is None."""
+
+    socket: str
+    destination: Prefix
+    source: Prefix
+    metric: int | None = None
+    timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitWithdrawal(Request):
+    """Wait until babeld announces the route no more, or with the metric 65534, which makes neighbours drop it.
+
+    In the latter case wait another ``linger_seconds``, so that neighbours have heard it before the route goes: most
+    versions do not tell them about one that is simply gone. A babeld that does not run announces nothing. ``socket``
+    None means every babeld that the last look saw.
+    """
+
+    socket: str | None
+    destination: Prefix
+    source: Prefix
+    timeout_seconds: float = 5.0
+    linger_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BabelAnnouncement(Resource):
+    """A route that babeld is to announce: the kernel's route ``route_key``, with this destination and source.
+
+    ``metric`` is the one babeld announces (0–65535), None: not compared.
+    """
+
+    destination: Prefix
+    source: Prefix
+    socket: str
+    route_key: Key | None
+    metric: int | None = None
+
+    table: ClassVar[str] = "babel"
+    compared: ClassVar[tuple[str, ...]] = ("metric",)
+    inventoried: ClassVar[bool] = True
+
+    @property
+    def key(self) -> Key:
+        """The destination and the source prefix."""
+        return Key("babel announcement", (str(self.destination), str(self.source)))
+
+    def describe(self) -> str:
+        """Return what is announced."""
+        metric = "" if self.metric is None else f" metric {self.metric}"
+        return f"babel announcement {self.destination} from {self.source}{metric}"
+
+    def requires(self) -> tuple[Key, ...]:
+        """Return the route and the daemon; nothing for an observed one that is not ours."""
+        return () if self.route_key is None else (self.route_key, daemon_key(self.socket))
+
+    def part_of(self) -> Key | None:
+        """Return the route: babeld stops announcing what the kernel does not have."""
+        return self.route_key
+
+    def partition(self) -> str:
+        """Return the socket: no other babeld is spoken to."""
+        return self.socket
+
+    def automatic(self) -> bool:
+        """Return True: babeld makes it from a route by itself, and makes it again."""
+        return True
+
+    def recall(self, remembered: Mapping[str, Any]) -> Self:
+        """Return this observed announcement with the route that it is made from."""
+        route = remembered.get("route")
+        if not route:
+            return self
+        space, *name = route
+        return replace(self, route_key=Key(space, tuple(name)))
+
+    def remember(self, observed: Self | None) -> dict[str, Any] | None:
+        """Return the route's key and the socket."""
+        route = None if self.route_key is None else [self.route_key.space, *self.route_key.name]
+        return {"socket": self.socket, "route": route}
+
+    @classmethod
+    def decode(cls, row: Any, context: Any) -> Self | None:
+        """Return the announcement in a row."""
+        if not isinstance(row, XrouteRow):
+            return None
+        return cls(
+            ip_network(row.destination, strict=False),
+            ip_network(row.source, strict=False),
+            row.socket,
+            None,
+            row.metric,
+        )
+
+    def create(self) -> tuple[Request, ...]:
+        """Return the request that waits for it."""
+        return (AwaitXroute(self.socket, self.destination, self.source, self.metric),)
+
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return the request that waits for the other metric."""
+        return self.create()
+
+    def delete(self) -> tuple[Request, ...]:
+        """Return nothing: it goes with the route, and one that is not ours is never touched."""
+        return ()

@@ -1,0 +1,104 @@
+"""The part of babeld's configuration that takes a restart: tables and filters, as text (babeld(8)).
+
+Nothing in it changes with interfaces, which are added while babeld runs, and nothing decides which sockets babeld
+opens: those are in the operator's own file or command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from intent.resources.babel_wire import WITHDRAWN
+from intent.resources.file import marked
+
+PROTOCOL = 242
+"""The kernel protocol of the routes that babeld is to announce."""
+
+WITHDRAWING_PROTOCOL = 243
+"""The kernel protocol of a route that is about to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitMetric:
+    """The metric (0–65533) with which the default route of an exit prefix is announced."""
+
+    prefix: IPv6Network
+    metric: int
+
+
+@dataclass(frozen=True, slots=True)
+class BabelConfiguration:
+    """Our part of a babeld's configuration.
+
+    ``table`` is the kernel table that babeld announces from and installs into, ``exits`` the exit prefixes with
+    their metric, ``own_prefixes`` the prefixes in which this node's own addresses are announced.
+    """
+
+    table: int
+    exits: tuple[ExitMetric, ...] = ()
+    own_prefixes: tuple[IPv6Network | IPv4Network, ...] = ()
+
+    def render(self) -> bytes:
+        """Return the file, marked as ours; the same for any order of exits and prefixes."""
+        return marked("".join(f"{line}\n" for line in (*_INTRODUCTION, *self._tables(), *self._filters())))
+
+    def _tables(self) -> tuple[str, ...]:
+        return (
+            "",
+            f"# Announce routes from table {self.table}, and install the mesh's routes there.",
+            f"import-table {self.table}",
+            f"export-table {self.table}",
+        )
+
+    def _filters(self) -> tuple[str, ...]:
+        return (
+            "",
+            "# A default route without `from` would draw the whole mesh's traffic to one node: refuse it from",
+            "# neighbours, and never announce one.",
+            "in ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
+            "redistribute ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
+            "",
+            f"# A route about to go: said to be unreachable first ({WITHDRAWN}), because neighbours are not told",
+            "# about a route that just vanishes and would use it for a minute more.",
+            f"redistribute proto {WITHDRAWING_PROTOCOL} metric {WITHDRAWN}",
+            *self._exits(),
+            "",
+            "# All other routes that stellwerk marked as to be announced.",
+            f"redistribute proto {PROTOCOL} allow",
+            *self._own(),
+            "",
+            "# No other address of this node.",
+            "redistribute local deny",
+        )
+
+    def _exits(self) -> tuple[str, ...]:
+        exits = sorted((exit_ for exit_ in self.exits if exit_.metric > 0), key=lambda exit_: exit_.prefix)
+        if not exits:
+            return ()
+        return (
+            "",
+            "# Exits that others are to prefer less: the higher the metric, the less.",
+            *(
+                f"redistribute ip ::/0 eq 0 src-ip {exit_.prefix} src-eq {exit_.prefix.prefixlen} "
+                f"proto {PROTOCOL} metric {exit_.metric}"
+                for exit_ in exits
+            ),
+        )
+
+    def _own(self) -> tuple[str, ...]:
+        if not self.own_prefixes:
+            return ()
+        prefixes = sorted(set(self.own_prefixes), key=lambda prefix: (prefix.version, prefix))
+        return (
+            "",
+            "# This node's own addresses in the mesh's prefixes.",
+            *(f"redistribute local ip {prefix} allow" for prefix in prefixes),
+        )
+
+
+_INTRODUCTION = (
+    "#",
+    "# babeld reads this at its start only. Start it with `-c` and this file's name, after the -c of a file of",
+    "# your own, if any; the first filter that matches a route decides.",
+)

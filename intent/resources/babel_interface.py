@@ -1,0 +1,136 @@
+"""An interface on which babeld speaks, with its parameters (babeld(8), section Interface configuration)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+from intent.resources.babel_wire import BabelContext, InterfaceRow, daemon_key, flush_is_safe
+from intent.resources.resource import Change, Key, Request, Resource
+
+Options = tuple[tuple[str, str], ...]
+"""babeld's parameters in its own spelling and in the order they are sent: ``(("type", "tunnel"), …)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddBabelInterface(Request):
+    """Make babeld speak on an interface; it answers ``ok`` and ignores the options when it knows the interface."""
+
+    socket: str
+    name: str
+    options: Options
+
+    def command(self) -> bytes:
+        """Return the line to send. Raises ValueError where a word would be read as two."""
+        words = ["interface", self.name, *(word for option in self.options for word in option)]
+        for word in words:
+            if not word or not word.isprintable() or any(mark in word for mark in ' \t"#\\'):
+                raise ValueError(f"{word!r} cannot be said to babeld as one word")
+        return " ".join(words).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class FlushBabelInterface(Request):
+    """Make babeld forget an interface and its neighbours. Never sent to a babeld before 1.14."""
+
+    socket: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BabelInterface(Resource):
+    """An interface of babeld.
+
+    babeld does not tell an interface's options: what is observed of them is what the inventory remembers that we
+    sent. It cannot change them either. From 1.14 on the interface is flushed and added again; before, that leaves
+    neighbours pointing to freed memory, so it takes a restart of babeld.
+    """
+
+    name: str
+    socket: str
+    options: Options | None = ()
+    version: str | None = None
+
+    table: ClassVar[str] = "babel"
+    compared: ClassVar[tuple[str, ...]] = ("options",)
+    replace_on: ClassVar[frozenset[str]] = frozenset({"options"})
+    inventoried: ClassVar[bool] = True
+
+    @property
+    def key(self) -> Key:
+        """The name of the link."""
+        return Key("babel interface", (self.name,))
+
+    def describe(self) -> str:
+        """Return babeld's own line."""
+        return " ".join(("babel interface", self.name, *(w for option in self.options or () for w in option)))
+
+    def requires(self) -> tuple[Key, ...]:
+        """Return the link and the daemon."""
+        return (Key("link", (self.name,)), daemon_key(self.socket))
+
+    def part_of(self) -> Key | None:
+        """Return the link: without it babeld's entry is down and does nothing."""
+        return Key("link", (self.name,))
+
+    def partition(self) -> str:
+        """Return the socket: no other babeld is spoken to."""
+        return self.socket
+
+    def automatic(self) -> bool:
+        """Return whether babeld has it from its own configuration, and again after a restart: we did not add it."""
+        return self.version is not None and self.options is None
+
+    def replaced_through(self) -> Key | None:
+        """Return the daemon when this observed interface's babeld must not be told to flush it."""
+        return None if flush_is_safe(self.version or "") else daemon_key(self.socket)
+
+    def changes(self, observed: Self) -> dict[str, Change]:
+        """Return the options that differ from those we sent; order does not matter, unknown counts as equal."""
+        if self.options is None or observed.options is None or dict(self.options) == dict(observed.options):
+            return {}
+        return {"options": Change(observed.options, self.options)}
+
+    def show(self, field: str) -> str:
+        """Return the options as babeld spells them."""
+        if field != "options":
+            return str(getattr(self, field))
+        if self.options is None:
+            return "unknown"
+        return " ".join(word for option in self.options for word in option) or "defaults"
+
+    def recall(self, remembered: Mapping[str, Any]) -> Self:
+        """Return this observed interface with the options that we sent."""
+        options = remembered.get("options")
+        if options is None:
+            return self
+        return replace(self, options=tuple((str(option), str(value)) for option, value in options))
+
+    def remember(self, observed: Self | None) -> dict[str, Any] | None:
+        """Return the options that are sent, and to whom."""
+        return {"socket": self.socket, "options": [list(option) for option in self.options or ()]}
+
+    @classmethod
+    def decode(cls, row: Any, context: Any) -> Self | None:
+        """Return the interface in a row, None for what is left of one whose link is gone.
+
+        babeld keeps such an entry, down, until its restart.
+        """
+        if not isinstance(row, InterfaceRow):
+            return None
+        if not row.up and isinstance(context, BabelContext) and row.name not in context.links:
+            return None
+        return cls(row.name, row.socket, options=None, version=row.version)
+
+    def create(self) -> tuple[Request, ...]:
+        """Return the request that adds the interface."""
+        return (AddBabelInterface(self.socket, self.name, self.options or ()),)
+
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return nothing: babeld takes no new options for a known interface."""
+        return ()
+
+    def delete(self) -> tuple[Request, ...]:
+        """Return the request that flushes it, nothing where the restart of babeld removes it."""
+        return (FlushBabelInterface(self.socket, self.name),) if flush_is_safe(self.version or "") else ()
