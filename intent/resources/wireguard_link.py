@@ -1,0 +1,67 @@
+"""WireGuard interfaces: the kernel's own, and those of wireguard-go (ip-link(8), wireguard-go(8))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from intent.resources.link import Link, Names, read
+from intent.resources.processes import StartProcess
+from intent.resources.resource import Request
+from intent.resources.wireguard_uapi import socket_path
+
+PROGRAM = "wireguard-go"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireGuardLink(Link):
+    """A WireGuard interface of the kernel."""
+
+    table: ClassVar[str] = "link"
+
+    def kind(self) -> str:
+        """Return the kind as ip-link(8) spells it."""
+        return "wireguard"
+
+    def describe(self) -> str:
+        """Return the link as ``ip link add`` words."""
+        return f"link {self.name} type wireguard" + ("" if self.mtu is None else f" mtu {self.mtu}")
+
+    @classmethod
+    def decode(cls, row: bytes, context: Names) -> Self | None:
+        """Return the link in an RTM_NEWLINK payload of kind wireguard."""
+        link = read(row, context)
+        if link.kind != "wireguard":
+            return None
+        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserspaceWireGuardLink(Link):
+    """A WireGuard interface of wireguard-go: a tun link that lives as long as the program does.
+
+    The mark is set right after the program made the link: nothing else of ours makes tun links, so a marked one
+    is a WireGuard.
+    """
+
+    table: ClassVar[str] = "link"
+
+    def kind(self) -> str:
+        """Return the name of the program: the kernel's kind is tun."""
+        return PROGRAM
+
+    def describe(self) -> str:
+        """Return the link as ``ip link`` words."""
+        return f"link {self.name} type {PROGRAM}" + ("" if self.mtu is None else f" mtu {self.mtu}")
+
+    def create(self) -> tuple[Request, ...]:
+        """Return the requests that start the program, which makes the link, and that mark it and set it up."""
+        return (StartProcess((PROGRAM, self.name), socket_path(self.name)), *self.settle())
+
+    @classmethod
+    def decode(cls, row: bytes, context: Names) -> Self | None:
+        """Return the link in an RTM_NEWLINK payload of kind tun that carries our mark."""
+        link = read(row, context)
+        if link.kind != "tun" or not link.ours:
+            return None
+        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=True)
