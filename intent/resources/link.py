@@ -22,12 +22,15 @@ IFLA_LINK = 5
 IFLA_MASTER = 10
 IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
+IFLA_GROUP = 27
 IFLA_LINK_NETNSID = 37
 IFLA_INFO_KIND = 1
 IFLA_INFO_DATA = 2
 
 MARK = "stellwerk:"
 """What the alias of every link of ours begins with."""
+GROUP = 242
+"""The group of links of ours: unlike an alias, the kernel sets it in the same step in which it makes the link."""
 
 Names = Mapping[int, str]
 """The names of links by index: what is needed to read a row of rtnetlink."""
@@ -43,6 +46,7 @@ class LinkRow(NamedTuple):
     mtu: int
     up: bool
     alias: str
+    group: int
     lower: str | None
     master: str | None
     data: dict[int, bytes]
@@ -50,7 +54,7 @@ class LinkRow(NamedTuple):
     @property
     def ours(self) -> bool:
         """Whether the link carries our mark."""
-        return self.alias.startswith(MARK)
+        return self.group == GROUP or self.alias.startswith(MARK)
 
 
 def read(row: bytes, names: Names) -> LinkRow:
@@ -66,6 +70,7 @@ def read(row: bytes, names: Names) -> LinkRow:
         mtu=netlink.number(found[IFLA_MTU]),
         up=bool(flags & IFF_UP),
         alias=netlink.text(found.get(IFLA_IFALIAS, b"")),
+        group=netlink.number(found.get(IFLA_GROUP, b"\0")),
         lower=lower,
         master=_name(found.get(IFLA_MASTER), names),
         data=dict(netlink.attributes(info.get(IFLA_INFO_DATA, b""))),
@@ -116,7 +121,7 @@ class Link(Resource):
         return ()
 
     def owned(self) -> bool:
-        """Return whether the alias carries our mark."""
+        """Return whether the group or the alias is our mark."""
         return self.ours
 
     def create(self) -> tuple[Request, ...]:
@@ -125,7 +130,7 @@ class Link(Resource):
 
     def settle(self) -> tuple[NetlinkRequest, ...]:
         """Return the requests that mark a link which just came into being, and set its MTU and state."""
-        mark = netlink.string(IFLA_IFALIAS, MARK + self.kind())
+        mark = (*netlink.u32(IFLA_GROUP, GROUP), *netlink.string(IFLA_IFALIAS, MARK + self.kind()))
         mtu = () if self.mtu is None else netlink.u32(IFLA_MTU, self.mtu)
         return (self._set((*mark, *mtu)), *((self._set((), up=True),) if self.up else ()))
 
@@ -150,6 +155,7 @@ class Link(Resource):
         body = (
             _IFINFOMSG.pack(0, 0, 0, 0, 0),
             *netlink.string(IFLA_IFNAME, self.name),
+            *(netlink.u32(IFLA_GROUP, GROUP) if flags & netlink.NLM_F_CREATE else ()),
             *netlink.nested(
                 IFLA_LINKINFO,
                 *netlink.string(IFLA_INFO_KIND, self.kind()),

@@ -70,6 +70,13 @@ class Resource(ABC):
     inventoried: ClassVar[bool] = False
     """Whether the object can carry no mark of ours, so that only the inventory knows that we own it."""
 
+    owned_as_part: ClassVar[bool] = False
+    """Whether the object is ours whenever the one it is part of is (a peer of our WireGuard interface)."""
+    partitioned: ClassVar[bool] = False
+    """Whether only parts of the table are looked at, those that `partition` names."""
+    searched: ClassVar[bool] = False
+    """Whether the whole of a partitioned table is searched for our marks when the inventory was lost."""
+
     @property
     @abstractmethod
     def key(self) -> Key:
@@ -92,7 +99,7 @@ class Resource(ABC):
         return None
 
     def partition(self) -> Hashable:
-        """Return the part of the table that has to be looked at to see this object (a routing table, a device)."""
+        """Return the part of a partitioned table that has to be looked at to see this object (a routing table)."""
         return None
 
     def owned(self) -> bool:

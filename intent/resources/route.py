@@ -59,6 +59,8 @@ class Route(Resource):
 
     table: ClassVar[str] = "route"
     compared: ClassVar[tuple[str, ...]] = ("kind", "gateway", "link", "protocol")
+    partitioned: ClassVar[bool] = True
+    searched: ClassVar[bool] = True
 
     routing_table: int
     destination: str

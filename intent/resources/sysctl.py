@@ -29,6 +29,7 @@ class Sysctl(Resource):
     compared: ClassVar[tuple[str, ...]] = ("value",)
     adopts: ClassVar[bool] = True
     inventoried: ClassVar[bool] = True
+    partitioned: ClassVar[bool] = True
 
     name: str
     value: str

@@ -91,12 +91,12 @@ class Rtnetlink:
             return []
         try:
             refusals = self._netlink.send(messages)
-        except BackendError as error:
-            return [type(error)(f"{request.about}: {error}") for request in batch]
+        except BackendError as failure:
+            return [type(failure)(f"{request.about}: {failure}") for request in batch]
         results: list[BackendError | None] = []
         for request, refusal in zip(batch, refusals, strict=True):
-            error = None if refusal is None else refusal.error(request.about)
-            results.append(None if request.gone_is_done and isinstance(error, StaleError) else error)
+            failure = None if refusal is None else refusal.failure(request.about)
+            results.append(None if request.gone_is_done and isinstance(failure, StaleError) else failure)
         return results
 
     def _links(self) -> Rows:

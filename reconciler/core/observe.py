@@ -1,0 +1,86 @@
+"""Look at a node: rows of every table, decoded into the same types as what is desired."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from intent.resources import kinds
+from intent.resources.resource import Key, Resource
+from reconciler.core.backend import Backend, Dump, Partitions
+from reconciler.core.errors import BackendError, RejectedError
+from reconciler.core.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a node has: the objects by key, which of them are ours, and the tables that could not be seen."""
+
+    resources: Mapping[Key, Resource] = field(default_factory=dict)
+    owned: frozenset[Key] = frozenset()
+    unseen: Mapping[str, BackendError] = field(default_factory=dict)
+
+
+def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
+    """Look once at every table in which something is desired or ours."""
+    wanted = _wanted(desired, inventory)
+    resources: dict[Key, Resource] = {}
+    owned: set[Key] = set()
+    unseen: dict[str, BackendError] = {}
+    for backend in backends:
+        mine = {table: partitions for table, partitions in wanted.items() if table in backend.tables}
+        for table, dump in backend.dump(mine).items() if mine else ():
+            if isinstance(dump, BackendError):
+                unseen[table] = dump
+                continue
+            try:
+                _decode(table, dump, inventory, resources, owned)
+            except (ValueError, LookupError, struct.error) as exc:
+                unseen[table] = RejectedError(f"table {table}: a row could not be understood: {exc!r}")
+    _own_parts(resources, owned)
+    return Observation(resources, frozenset(owned), unseen)
+
+
+def _wanted(desired: Iterable[Resource], inventory: Inventory) -> dict[str, Partitions]:
+    partitions: dict[str, set[Hashable]] = {table: set(parts) for table, parts in inventory.partitions.items()}
+    for resource in desired:
+        partitions.setdefault(resource.table, set()).add(resource.partition())
+    wanted: dict[str, Partitions] = {}
+    for table, members in kinds().items():
+        whole = not all(kind.partitioned for kind in members)
+        if whole or (inventory.lost and any(kind.searched for kind in members)):
+            wanted[table] = None
+        elif parts := partitions.get(table):
+            wanted[table] = frozenset(parts)
+    return wanted
+
+
+def _decode(
+    table: str, dump: Dump, inventory: Inventory, resources: dict[Key, Resource], owned: set[Key]
+) -> None:
+    members = kinds()[table]
+    for row in dump.rows:
+        for kind in members:
+            resource = kind.decode(row, dump.context)
+            if resource is not None:
+                break
+        else:
+            continue
+        key = resource.key
+        remembered = inventory.entries.get(key)
+        if remembered is not None:
+            resource = resource.recall(remembered)
+        ours = resource.owned() or (kind.inventoried and remembered is not None)
+        # The kernel can hold twins, such as two next hops under one key: ours is the one to compare.
+        if key in resources and not ours:
+            continue
+        resources[key] = resource
+        if ours:
+            owned.add(key)
+
+
+def _own_parts(resources: Mapping[Key, Resource], owned: set[Key]) -> None:
+    for key, resource in resources.items():
+        if resource.owned_as_part and resource.part_of() in owned:
+            owned.add(key)

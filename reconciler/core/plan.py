@@ -1,0 +1,95 @@
+"""A plan: the operations that close the difference between what a node is and what it should be, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from intent.resources.resource import Change, Key, Resource
+from reconciler.core.errors import BackendError, RefusedError
+
+
+class Action(StrEnum):
+    """What an operation does to its object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Impact(StrEnum):
+    """What an operation means for traffic."""
+
+    ADDITION = "addition"
+    IN_PLACE = "in place"
+    DISRUPTIVE = "disruptive"
+    REPLACEMENT = "replacement"
+    REMOVAL = "removal"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step of a plan. A replacement is two: a deletion and a creation of the same key.
+
+    ``after`` are the positions, in the plan, of the operations that must be done before; ``generation`` counts the
+    steps that can be taken together. ``takes`` are the objects that vanish with the one that is deleted.
+    """
+
+    action: Action
+    key: Key
+    desired: Resource | None
+    observed: Resource | None
+    reason: str
+    impact: Impact
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    takes: tuple[Key, ...] = ()
+    after: tuple[int, ...] = ()
+    generation: int = 0
+
+    @property
+    def resource(self) -> Resource:
+        """The object as it will be, or, where it is deleted, as it was."""
+        resource = self.observed if self.action is Action.DELETE else self.desired
+        if resource is None:
+            raise ValueError(f"an operation to {self.action} {self.key} without the object")
+        return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A difference that may not be closed now, and why."""
+
+    resource: Resource
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An object that is not ours and in the way: it is not touched."""
+
+    key: Key
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done, in order, what waits, what stands in the way, and what could not be seen."""
+
+    operations: tuple[Operation, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    unseen: Mapping[str, BackendError] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the node is what it should be, as far as all of it could be seen."""
+        return not (self.operations or self.pending or self.conflicts or self.unseen)
+
+
+class PlanError(RefusedError):
+    """No order of operations leads to what is desired: needs that nothing provides, or needs in a circle."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
