@@ -95,8 +95,8 @@ class Rtnetlink:
             return [type(failure)(f"{request.about}: {failure}") for request in batch]
         results: list[BackendError | None] = []
         for request, refusal in zip(batch, refusals, strict=True):
-            failure = None if refusal is None else refusal.failure(request.about)
-            results.append(None if request.gone_is_done and isinstance(failure, StaleError) else failure)
+            error = None if refusal is None else refusal.error(request.about)
+            results.append(None if request.gone_is_done and isinstance(error, StaleError) else error)
         return results
 
     def _links(self) -> Rows:

@@ -56,9 +56,7 @@ def _wanted(desired: Iterable[Resource], inventory: Inventory) -> dict[str, Part
     return wanted
 
 
-def _decode(
-    table: str, dump: Dump, inventory: Inventory, resources: dict[Key, Resource], owned: set[Key]
-) -> None:
+def _decode(table: str, dump: Dump, inventory: Inventory, resources: dict[Key, Resource], owned: set[Key]) -> None:
     members = kinds()[table]
     for row in dump.rows:
         for kind in members:

@@ -1,0 +1,124 @@
+"""Carry out a plan: in order, in batches, with an outcome for every operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+
+from intent.resources.resource import Key, Request, Resource
+from reconciler.core.backend import Backend
+from reconciler.core.errors import BackendError, UnsupportedError
+from reconciler.core.inventory import Inventory, InventoryStore
+from reconciler.core.plan import Action, Operation, Plan
+
+
+class Result(StrEnum):
+    """What became of an operation."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An operation and what became of it; ``because`` is the key of the failed one that a skipped one waited for."""
+
+    operation: Operation
+    result: Result
+    error: BackendError | None = None
+    because: Key | None = None
+
+
+Watcher = Callable[[Outcome], None]
+
+
+def carry_out(
+    plan: Plan, backends: Sequence[Backend], store: InventoryStore, watch: Watcher = lambda _: None
+) -> tuple[Outcome, ...]:
+    """Carry out the operations; a failed one stops what comes after it, the independent ones go on.
+
+    Ownership that the kernel cannot keep is in the store before the change, and leaves it after a confirmed removal.
+    ``watch`` is told each outcome as soon as it is known. Raises StellwerkError when the store cannot be written.
+    """
+    inventory = store.load()
+    outcomes: list[Outcome] = []
+    for _, members in groupby(plan.operations, key=lambda operation: operation.generation):
+        group = list(members)
+        stops = [_stopped(operation, outcomes) for operation in group]
+        ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
+        inventory = _write(store, inventory, inventory.with_made(_made(ready)))
+        errors = iter(_send(ready, backends))
+        news = [
+            Outcome(operation, Result.SKIPPED, because=stop) if stop is not None else _tried(operation, next(errors))
+            for operation, stop in zip(group, stops, strict=True)
+        ]
+        inventory = _write(store, inventory, inventory.without(_gone(news)))
+        outcomes += news
+        for outcome in news:
+            watch(outcome)
+    return tuple(outcomes)
+
+
+def _stopped(operation: Operation, outcomes: Sequence[Outcome]) -> Key | None:
+    """Return the key of the failed operation that this one waits for."""
+    failed = next((outcomes[n] for n in operation.after if outcomes[n].result is not Result.DONE), None)
+    return None if failed is None else failed.because or failed.operation.key
+
+
+def _tried(operation: Operation, error: BackendError | None) -> Outcome:
+    return Outcome(operation, Result.DONE if error is None else Result.FAILED, error)
+
+
+def _made(operations: Iterable[Operation]) -> list[tuple[Resource, Resource | None]]:
+    return [(op.desired, op.observed) for op in operations if op.desired is not None]
+
+
+def _gone(outcomes: Iterable[Outcome]) -> list[Key]:
+    done = [outcome.operation for outcome in outcomes if outcome.result is Result.DONE]
+    return [key for op in done if op.action is Action.DELETE for key in (op.key, *op.takes)]
+
+
+def _write(store: InventoryStore, before: Inventory, after: Inventory) -> Inventory:
+    if after.entries != before.entries or after.partitions != before.partitions:
+        store.save(after)
+    return after
+
+
+def _requests(operation: Operation) -> tuple[Request, ...]:
+    if operation.action is Action.DELETE:
+        return operation.resource.delete()
+    if operation.action is Action.UPDATE and operation.observed is not None:
+        return operation.resource.update(operation.observed, operation.changes)
+    return operation.resource.create()
+
+
+def _send(operations: Sequence[Operation], backends: Sequence[Backend]) -> list[BackendError | None]:
+    """Send the requests of independent operations and return each operation's first error.
+
+    The first requests of all go out together, then the second ones of those that did not fail, and so on: a link
+    that could not be created is not marked as ours.
+    """
+    errors: list[BackendError | None] = [None] * len(operations)
+    todo = {number: _requests(operation) for number, operation in enumerate(operations)}
+    step = 0
+    while step < max((len(requests) for requests in todo.values()), default=0):
+        wave = [(number, todo[number][step]) for number in todo if len(todo[number]) > step and errors[number] is None]
+        for sender, members in groupby(wave, key=lambda member: _backend(member[1], backends)):
+            batch = list(members)
+            requests = [request for _, request in batch]
+            answers = _unserved(requests) if sender is None else sender.send(requests)
+            for (number, _), answer in zip(batch, answers, strict=True):
+                errors[number] = answer
+        step += 1
+    return errors
+
+
+def _backend(request: Request, backends: Sequence[Backend]) -> Backend | None:
+    return next((backend for backend in backends if isinstance(request, backend.requests)), None)
+
+
+def _unserved(requests: Sequence[Request]) -> list[BackendError | None]:
+    return [UnsupportedError(f"no backend here carries out {type(request).__name__}") for request in requests]
