@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, ClassVar, Self
 
 from intent.resources.babel_wire import XrouteRow, daemon_key
 from intent.resources.resource import Change, Key, Request, Resource
-
-Prefix = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +18,8 @@ class AwaitXroute(Request):
     """Wait until babeld announces the route, with this metric unless it is None."""
 
     socket: str
-    destination: Prefix
-    source: Prefix
+    destination: str
+    source: str
     metric: int | None = None
     timeout_seconds: float = 10.0
 
@@ -37,8 +34,8 @@ class AwaitWithdrawal(Request):
     """
 
     socket: str | None
-    destination: Prefix
-    source: Prefix
+    destination: str
+    source: str
     timeout_seconds: float = 5.0
     linger_seconds: float = 1.0
 
@@ -47,11 +44,12 @@ class AwaitWithdrawal(Request):
 class BabelAnnouncement(Resource):
     """A route that babeld is to announce: the kernel's route ``route_key``, with this destination and source.
 
+    Both are normalised prefixes, as in `intent.resources.route`; no source is ``::/0``.
     ``metric`` is the one babeld announces (0–65535), None: not compared.
     """
 
-    destination: Prefix
-    source: Prefix
+    destination: str
+    source: str
     socket: str
     route_key: Key | None
     metric: int | None = None
@@ -63,7 +61,7 @@ class BabelAnnouncement(Resource):
     @property
     def key(self) -> Key:
         """The destination and the source prefix."""
-        return Key("babel announcement", (str(self.destination), str(self.source)))
+        return Key("babel announcement", (self.destination, self.source))
 
     def describe(self) -> str:
         """Return what is announced."""
@@ -104,13 +102,7 @@ class BabelAnnouncement(Resource):
         """Return the announcement in a row."""
         if not isinstance(row, XrouteRow):
             return None
-        return cls(
-            ip_network(row.destination, strict=False),
-            ip_network(row.source, strict=False),
-            row.socket,
-            None,
-            row.metric,
-        )
+        return cls(row.destination, row.source, row.socket, None, row.metric)
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that waits for it."""

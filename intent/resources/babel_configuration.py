@@ -11,12 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from intent.resources.babel_wire import WITHDRAWN
 from intent.resources.file import marked
-
-PROTOCOL = 242
-"""The kernel protocol of the routes that babeld is to announce."""
-
-WITHDRAWING_PROTOCOL = 243
-"""The kernel protocol of a route that is about to go."""
+from intent.resources.route import PROTOCOL_ANNOUNCED, PROTOCOL_WITHDRAWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +56,11 @@ class BabelConfiguration:
             "",
             f"# A route about to go: said to be unreachable first ({WITHDRAWN}), because neighbours are not told",
             "# about a route that just vanishes and would use it for a minute more.",
-            f"redistribute proto {WITHDRAWING_PROTOCOL} metric {WITHDRAWN}",
+            f"redistribute proto {PROTOCOL_WITHDRAWN} metric {WITHDRAWN}",
             *self._exits(),
             "",
             "# All other routes that stellwerk marked as to be announced.",
-            f"redistribute proto {PROTOCOL} allow",
+            f"redistribute proto {PROTOCOL_ANNOUNCED} allow",
             *self._own(),
             "",
             "# No other address of this node.",
@@ -81,7 +76,7 @@ class BabelConfiguration:
             "# Exits that others are to prefer less: the higher the metric, the less.",
             *(
                 f"redistribute ip ::/0 eq 0 src-ip {exit_.prefix} src-eq {exit_.prefix.prefixlen} "
-                f"proto {PROTOCOL} metric {exit_.metric}"
+                f"proto {PROTOCOL_ANNOUNCED} metric {exit_.metric}"
                 for exit_ in exits
             ),
         )

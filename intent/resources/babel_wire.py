@@ -6,6 +6,7 @@ Pure: lines in, rows out; the socket is elsewhere. Fields that a newer babeld ad
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from intent.resources.resource import Key
@@ -86,7 +87,8 @@ def parse_line(socket: str, version: str, line: bytes) -> InterfaceRow | XrouteR
     if line.startswith(b"add xroute "):
         if (match := _XROUTE.match(line)) is None:
             raise ValueError("malformed xroute line")
-        return XrouteRow(socket, match[1].decode(), match[2].decode(), int(match[3]))
+        destination, source = (str(ip_network(prefix.decode(), strict=False)) for prefix in match.group(1, 2))
+        return XrouteRow(socket, destination, source, int(match[3]))
     if line.startswith(b"add "):
         # A kind that a newer babeld has.
         return None
