@@ -149,9 +149,10 @@ class Link(Resource):
         return (NetlinkRequest(RTM_DELLINK, 0, netlink.join(body), f"delete {self.key}", gone_is_done=True),)
 
     def _make(self) -> NetlinkRequest:
-        return self._new(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, f"create {self.describe()}")
+        flags = netlink.NLM_F_CREATE | netlink.NLM_F_EXCL
+        return self._new(flags, f"create {self.describe()}", link_kind=self.kind())
 
-    def _new(self, flags: int, about: str) -> NetlinkRequest:
+    def _new(self, flags: int, about: str, link_kind: str = "") -> NetlinkRequest:
         body = (
             _IFINFOMSG.pack(0, 0, 0, 0, 0),
             *netlink.string(IFLA_IFNAME, self.name),
@@ -162,7 +163,7 @@ class Link(Resource):
                 *netlink.nested(IFLA_INFO_DATA, *self.details()),
             ),
         )
-        return NetlinkRequest(RTM_NEWLINK, flags, netlink.join(body), about)
+        return NetlinkRequest(RTM_NEWLINK, flags, netlink.join(body), about, link_kind=link_kind)
 
     def _set(self, attributes: Body, up: bool | None = None) -> NetlinkRequest:
         flags, mask = (IFF_UP if up else 0, 0 if up is None else IFF_UP)

@@ -47,7 +47,7 @@ class NetlinkRequest(Request):
 
     ``type`` is an RTM_ number, ``flags`` the NLM_F_ flags beside REQUEST and ACK, ``body`` all that follows
     ``struct nlmsghdr``. ``about`` names the object in error messages. ``gone_is_done`` says that an object which is
-    not there any more is what was asked for.
+    not there any more is what was asked for. ``link_kind`` is the kind that the kernel must know to make the link.
     """
 
     type: int
@@ -55,6 +55,7 @@ class NetlinkRequest(Request):
     body: Body
     about: str
     gone_is_done: bool = False
+    link_kind: str = ""
 
 
 def length(parts: Body) -> int:

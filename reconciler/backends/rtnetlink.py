@@ -13,9 +13,10 @@ from intent.resources.netlink import IndexOf, NetlinkRequest
 from intent.resources.resource import Request
 from intent.resources.route import RTA_TABLE, RTM_NEWROUTE
 from intent.resources.rule import RTM_NEWRULE
+from reconciler.backends import link_kinds
 from reconciler.backends.netlink_socket import Message, NetlinkSocket
 from reconciler.core.backend import Dump, Partitions
-from reconciler.core.errors import BackendError, StaleError
+from reconciler.core.errors import BackendError, StaleError, UnsupportedError
 
 RTM_GETLINK = 18
 RTM_GETADDR = 22
@@ -65,6 +66,11 @@ class Rtnetlink:
             except BackendError as error:
                 found[table] = error
         return found
+
+    def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
+        """Return an error for each kind of link that the kernel cannot make, naming the module to load."""
+        kinds = sorted({request.link_kind for request in requests if isinstance(request, NetlinkRequest)} - {""})
+        return [link_kinds.lacking(kind) for kind in kinds if not link_kinds.known(kind)]
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
         """Send the messages in order, in as few system calls as they fit in, and return what became of each."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from intent.resources.resource import Request
 from intent.resources.sysctl import WriteSysctl
 from reconciler.core.backend import Dump, Partitions
-from reconciler.core.errors import BackendError, DeniedError, RejectedError, StaleError
+from reconciler.core.errors import BackendError, DeniedError, RejectedError, StaleError, UnsupportedError
 
 ROOT = Path("/proc/sys")
 
@@ -30,6 +30,10 @@ class SysctlFiles:
             rows = [(name, value) for name in sorted(map(str, partitions or ())) if (value := _read(name))]
             found[table] = Dump(rows)
         return found
+
+    def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
+        """Return nothing: a parameter that is missing shows when it is written."""
+        return []
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
         """Write each value."""

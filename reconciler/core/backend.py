@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from intent.resources.resource import Request
-from reconciler.core.errors import BackendError
+from reconciler.core.errors import BackendError, UnsupportedError
 
 Partitions = frozenset[Hashable] | None
 """The parts of a table to look at; ``None`` means all of it."""
@@ -32,6 +32,10 @@ class Backend(Protocol):
 
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         """Look at each wanted table once and return its rows, or the error that kept it from being seen."""
+        ...
+
+    def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
+        """Return, without changing anything, what the node lacks to carry out the requests at all, each once."""
         ...
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:

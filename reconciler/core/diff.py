@@ -73,8 +73,8 @@ class _Comparison:
         """Return the finished plan."""
         for key in self.want:
             self._judge(key)
-        for key in self.owned:
-            if key not in self.want:
+        for key in self.have:
+            if key in self.owned and key not in self.want:
                 self.verdicts[key] = _Verdict(remove=True, reason="no longer wanted")
         self._spread()
         self._hinder()
