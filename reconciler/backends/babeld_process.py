@@ -1,0 +1,123 @@
+"""Which process speaks at babeld's socket, and which files it was started with (proc(5)).
+
+All of it is a courtesy of the system: in another process namespace, or without rights, nothing is seen, and then
+nothing is said.
+"""
+
+from __future__ import annotations
+
+import getopt
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from intent.resources.babel_wire import ConfigurationFile
+
+_OPTIONS = "m:p:h:H:i:k:A:srS:d:g:G:lwz:M:t:T:c:C:DL:I:VuF:"
+_DEFAULT_FILE = "/etc/babeld.conf"
+_LISTENING = "0A"
+_CREDENTIALS = struct.Struct("iII")
+_START_TIME_FIELD = 19  # of /proc/PID/stat, counted from the field after the name
+
+_CLOCK_SLACK_SECONDS = 0.02
+"""A start is known to 1/100 s, a file's time to a kernel tick: what is this close was read at that start."""
+
+
+def process_behind(endpoint: socket.socket) -> int | None:
+    """Return the process id of the one that listens at a connected socket, None when it cannot be seen."""
+    if endpoint.family == socket.AF_UNIX:
+        found = endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return int(_CREDENTIALS.unpack(found)[0]) or None
+    inode = _listening_inode(endpoint.getpeername()[1])
+    return None if inode is None else _holder(f"socket:[{inode}]")
+
+
+def _listening_inode(port: int) -> str | None:
+    try:
+        # Of this thread: /proc/net is that of the process, which may be in another network namespace.
+        lines = Path("/proc/thread-self/net/tcp6").read_text().splitlines()[1:]
+    except OSError:
+        return None
+    for fields in map(str.split, lines):
+        if len(fields) > 9 and fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+            return fields[9]
+    return None
+
+
+def _holder(link: str) -> int | None:
+    processes = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    # Its name makes the search short; under another name it is found at the end.
+    processes.sort(key=lambda pid: not _name(pid).startswith("babeld"))
+    return next((pid for pid in processes if link in _descriptors(pid)), None)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
+
+
+def _descriptors(pid: int) -> Iterable[str]:
+    folder = f"/proc/{pid}/fd"
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            yield os.readlink(f"{folder}/{entry}")
+        except OSError:
+            continue
+
+
+def started_with(pid: int) -> tuple[ConfigurationFile, ...] | None:
+    """Return the configuration files of a running babeld, None when they cannot be known."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        start = _start(Path(f"/proc/{pid}/stat").read_text())
+        folder = os.readlink(f"/proc/{pid}/cwd")
+    except (OSError, ValueError, IndexError):
+        return None
+    paths = configuration_paths([os.fsdecode(word) for word in command])
+    if paths is None:
+        return None
+    absolute = [os.path.normpath(os.path.join(folder, path)) for path in paths]
+    return tuple(ConfigurationFile(path, _unchanged(path, start)) for path in absolute)
+
+
+def configuration_paths(command: list[str]) -> list[str] | None:
+    """Return the files that a command line makes babeld read, None when it is not babeld's."""
+    if not command or not os.path.basename(command[0]).startswith("babeld"):
+        return None
+    try:
+        options, _ = getopt.gnu_getopt(command[1:], _OPTIONS)
+    except getopt.GetoptError:
+        return None
+    return [value for option, value in options if option == "-c"] or [_DEFAULT_FILE]
+
+
+def start_of(pid: int) -> float | None:
+    """Return when the process started, in seconds since the epoch, None when it cannot be seen."""
+    try:
+        return _start(Path(f"/proc/{pid}/stat").read_text())
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _start(stat: str) -> float:
+    ticks = int(stat.rpartition(")")[2].split()[_START_TIME_FIELD])
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _unchanged(path: str, start: float) -> bool:
+    try:
+        changed = os.stat(path).st_mtime
+    except OSError:
+        return False
+    # A time to come was written by a clock that has been set back since: it says nothing.
+    return changed <= start + _CLOCK_SLACK_SECONDS or changed > time.time()

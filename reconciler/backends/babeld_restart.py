@@ -1,0 +1,122 @@
+"""Restarting babeld through the operator's own command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import IO
+
+from intent.resources.babel_daemon import RestartBabeld
+from reconciler.backends.babeld_process import process_behind, start_of, started_with
+from reconciler.backends.babeld_socket import Connection, connect
+from reconciler.core.errors import BackendError, BusyError, DeniedError, RejectedError, UnreachableError
+
+COMMAND_SECONDS = 30.0
+"""How long the command may take; systemd waits for babeld's retractions, which take well under a second."""
+
+START_SECONDS = 10.0
+"""How long babeld may take from the command's end to its greeting."""
+
+_TAIL_BYTES = 600
+
+Identity = tuple[int, float | None]
+"""A process id and when that process started."""
+
+
+def pauses(deadline: float) -> Iterator[None]:
+    """Yield, and then once after each pause, growing from 10 ms to 0.5 s, until the monotonic time of ``deadline``."""
+    pause = 0.01
+    yield
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.6, 0.5)
+        yield
+
+
+def restart(request: RestartBabeld) -> None:
+    """Run the command and wait until a new babeld greets.
+
+    Raises RejectedError when the command fails or babeld comes back without its configuration, BusyError when the
+    command takes too long, UnreachableError when babeld does not come back.
+    """
+    before = _identity(request.socket)
+    complaint = _run(request.command)
+    words = shlex.join(request.command)
+    problem: BackendError | None = None
+    for _ in pauses(time.monotonic() + START_SECONDS):
+        try:
+            with Connection(request.socket) as connection:
+                pid = process_behind(connection.socket)
+        except UnreachableError as exc:
+            problem = exc
+            continue
+        if pid is not None and (pid, start_of(pid)) == before:
+            problem = UnreachableError(f"the same babeld (process {pid}) still runs")
+            continue
+        _check_configuration(request, pid)
+        return
+    reason = f"; the command said: {complaint}" if complaint else ""
+    raise UnreachableError(
+        f"`{words}` ended, but no new babeld greets at {request.socket} within {START_SECONDS:g} s: {problem}{reason}; "
+        "look at its log"
+    ) from problem
+
+
+def _identity(address: str) -> Identity | None:
+    """Return which process listens now; one that is stopped need not greet for that."""
+    try:
+        endpoint = connect(address)
+    except BackendError:
+        return None
+    with endpoint:
+        pid = process_behind(endpoint)
+    return None if pid is None else (pid, start_of(pid))
+
+
+def _run(command: tuple[str, ...]) -> str:
+    """Run the command and return the end of what it said."""
+    words = shlex.join(command)
+    # A file, not a pipe: a babeld that the command leaves behind keeps the other end open.
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            )
+        except PermissionError as exc:
+            raise DeniedError(f"`{words}` may not be run: {exc.strerror}") from exc
+        except (OSError, ValueError) as exc:
+            raise RejectedError(f"`{words}` cannot be run: {exc}; mend the restart command") from exc
+        try:
+            status = process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired as exc:
+            raise BusyError(f"`{words}` did not end within {COMMAND_SECONDS:g} s and was stopped") from exc
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        complaint = _tail(said)
+    if status != 0:
+        raise RejectedError(f"`{words}` failed with status {status}: {complaint or 'it said nothing'}")
+    return complaint
+
+
+def _tail(said: IO[bytes]) -> str:
+    said.seek(max(0, said.seek(0, os.SEEK_END) - _TAIL_BYTES))
+    text = said.read().decode(errors="replace")
+    return " / ".join(line for line in map(str.strip, text.splitlines()) if line)
+
+
+def _check_configuration(request: RestartBabeld, pid: int | None) -> None:
+    if request.configuration is None or pid is None or (files := started_with(pid)) is None:
+        return
+    if request.configuration not in [file.path for file in files]:
+        option = shlex.join(("-c", request.configuration))
+        raise RejectedError(
+            f"babeld at {request.socket} was restarted and still runs without {option}: add this to the options that "
+            f"`{shlex.join(request.command)}` starts it with"
+        )
