@@ -1,4 +1,4 @@
-"""The configuration of a WireGuard interface: its key, port and mark (wg(8))."""
+"""The configuration of a WireGuard interface but for its port: its key and mark (wg(8))."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any, ClassVar, Self
 
 from intent.resources import link as links
 from intent.resources import wireguard_netlink, wireguard_uapi
-from intent.resources.resource import Change, Claim, Key, Request, Resource
+from intent.resources.resource import Change, Key, Request, Resource
 from intent.resources.wireguard_names import key_text
 from intent.resources.wireguard_requests import NO_PRIVATE_KEY, SetDevice
-from intent.resources.wireguard_rows import TABLE, NetlinkDeviceRow, UapiDeviceRow, WireGuardContext
+from intent.resources.wireguard_rows import (
+    TABLE,
+    DeviceFacts,
+    NetlinkDeviceRow,
+    UapiDeviceRow,
+    WireGuardContext,
+)
 from intent.secrets import PrivateKey
 
 SPACE = "wireguard"
@@ -22,23 +28,30 @@ def key(link: str) -> Key:
     return Key(SPACE, (link,))
 
 
+def read_device(row: NetlinkDeviceRow | UapiDeviceRow) -> DeviceFacts:
+    """Return what a device row says. Raises ValueError when it is malformed."""
+    if isinstance(row, NetlinkDeviceRow):
+        return wireguard_netlink.read_device(row.attributes)
+    return wireguard_uapi.read_device(row.text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireGuardDevice(Resource):
-    """The private key, UDP port and firewall mark of an interface; without a private key there is none.
+    """The private key and the firewall mark of an interface; without a private key there is no such object.
 
-    ``listen_port`` and ``fwmark`` are unmanaged when ``None``; fwmark 0 is no mark. ``key_file`` names the file that
-    has to be written first, for a key that was made just now.
+    ``fwmark`` is unmanaged when ``None``; 0 is no mark. ``key_file`` names the file that has to be written first,
+    for a key that was made just now. The port is a `WireGuardPort`.
     """
 
     table: ClassVar[str] = TABLE
-    compared: ClassVar[tuple[str, ...]] = ("private_key", "listen_port", "fwmark")
-    replace_on: ClassVar[frozenset[str]] = frozenset({"listen_port"})
+    partitioned: ClassVar[bool] = True
+    owned_as_part: ClassVar[bool] = True
+    compared: ClassVar[tuple[str, ...]] = ("private_key", "fwmark")
     # Every peer has to shake hands again.
     disruptive: ClassVar[frozenset[str]] = frozenset({"private_key"})
 
     link: str
     private_key: PrivateKey
-    listen_port: int | None = None
     fwmark: int | None = None
     key_file: str | None = None
 
@@ -50,17 +63,12 @@ class WireGuardDevice(Resource):
     def describe(self) -> str:
         """Return the configuration in the words of ``wg``, the key as its public half."""
         words = f"wireguard {self.link} {self.show('private_key')}"
-        words += "" if self.listen_port is None else f" listen-port {self.listen_port}"
         return words + (f" fwmark {self.show('fwmark')}" if self.fwmark else "")
 
     def requires(self) -> tuple[Key, ...]:
         """Return the link, and the file of a key that was made just now: a key that is lost locks the node out."""
         file = () if self.key_file is None else (Key("file", (self.key_file,)),)
         return (links.key(self.link), *file)
-
-    def claims(self) -> tuple[Claim, ...]:
-        """Return the UDP port: the kernel listens on all addresses."""
-        return () if not self.listen_port else (Claim("UDP port", self.listen_port),)
 
     def part_of(self) -> Key | None:
         """Return the link, with which the configuration vanishes and whose mark makes it ours."""
@@ -81,29 +89,25 @@ class WireGuardDevice(Resource):
     @classmethod
     def decode(cls, row: Any, context: WireGuardContext) -> Self | None:
         """Return the configuration in a device row, ``None`` where the interface has no private key."""
-        if isinstance(row, NetlinkDeviceRow):
-            facts = wireguard_netlink.read_device(row.attributes)
-        elif isinstance(row, UapiDeviceRow):
-            facts = wireguard_uapi.read_device(row.text)
-        else:
+        if not isinstance(row, NetlinkDeviceRow | UapiDeviceRow):
             return None
+        facts = read_device(row)
         if facts.private_key is None:
             return None
         return cls(
             link=row.link,
             private_key=PrivateKey(facts.private_key),
-            listen_port=facts.listen_port,
             fwmark=facts.fwmark,
         )
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that configures the interface."""
-        return (SetDevice(self.link, self.private_key, self.listen_port, self.fwmark),)
+        return (SetDevice(self.link, private_key=self.private_key, fwmark=self.fwmark),)
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
         """Return the request that sets what differs."""
         return (SetDevice(self.link, **{field: getattr(self, field) for field in changes}),)
 
     def delete(self) -> tuple[Request, ...]:
-        """Return the request that takes the key and the port away; the interface stays."""
-        return (SetDevice(self.link, NO_PRIVATE_KEY, 0, 0),)
+        """Return the request that takes the key and the mark away; the interface stays."""
+        return (SetDevice(self.link, private_key=NO_PRIVATE_KEY, fwmark=0),)

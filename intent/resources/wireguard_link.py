@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from intent.resources.link import Link, Names, read
 from intent.resources.processes import StartProcess
-from intent.resources.resource import Request
+from intent.resources.resource import Change, Request
 from intent.resources.wireguard_uapi import socket_path
 
 PROGRAM = "wireguard-go"
@@ -40,11 +41,13 @@ class WireGuardLink(Link):
 class UserspaceWireGuardLink(Link):
     """A WireGuard interface of wireguard-go: a tun link that lives as long as the program does.
 
-    The mark is set right after the program made the link: nothing else of ours makes tun links, so a marked one
-    is a WireGuard.
+    The program makes the link without our mark, which is set right after. The inventory, written before, says whose
+    it is when we are stopped in between; the lacking mark is then a difference like any other.
     """
 
     table: ClassVar[str] = "link"
+    compared: ClassVar[tuple[str, ...]] = ("ours", "mtu", "up")
+    inventoried: ClassVar[bool] = True
 
     def kind(self) -> str:
         """Return the name of the program: the kernel's kind is tun."""
@@ -52,16 +55,29 @@ class UserspaceWireGuardLink(Link):
 
     def describe(self) -> str:
         """Return the link as ``ip link`` words."""
-        return f"link {self.name} type {PROGRAM}" + ("" if self.mtu is None else f" mtu {self.mtu}")
+        kind = PROGRAM if self.ours else "tun"
+        return f"link {self.name} type {kind}" + ("" if self.mtu is None else f" mtu {self.mtu}")
+
+    def show(self, field: str) -> str:
+        """Return a field for people."""
+        if field == "ours":
+            return "marked" if self.ours else "unmarked"
+        return super(UserspaceWireGuardLink, self).show(field)
 
     def create(self) -> tuple[Request, ...]:
         """Return the requests that start the program, which makes the link, and that mark it and set it up."""
         return (StartProcess((PROGRAM, self.name), socket_path(self.name)), *self.settle())
 
+    def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
+        """Return the requests that change the link in place, all that follow its creation where the mark lacks."""
+        if "ours" in changes:
+            return self.settle()
+        return super(UserspaceWireGuardLink, self).update(observed, changes)
+
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:
-        """Return the link in an RTM_NEWLINK payload of kind tun that carries our mark."""
+        """Return the link in an RTM_NEWLINK payload of kind tun; a foreign one cannot be told from a fresh one."""
         link = read(row, context)
-        if link.kind != "tun" or not link.ours:
+        if link.kind != "tun":
             return None
-        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=True)
+        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours)

@@ -101,7 +101,7 @@ def _read_prefix(data: bytes) -> str:
     return f"{ipaddress.ip_address(address)}/{found[ALLOWED_IP_LENGTH][0]}"
 
 
-def split_peers(link: str, messages: Sequence[bytes]) -> tuple[bytes, dict[bytes, list[bytes]]]:
+def split_peers(messages: Sequence[bytes]) -> tuple[bytes, dict[bytes, list[bytes]]]:
     """Return the attributes of the first message and, by public key, the parts of each peer in all of them.
 
     ``messages`` are the attributes of one dump. A peer that the kernel split has several parts, in its order.

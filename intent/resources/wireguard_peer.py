@@ -42,6 +42,8 @@ class WireGuardPeer(Resource):
     """
 
     table: ClassVar[str] = TABLE
+    partitioned: ClassVar[bool] = True
+    owned_as_part: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = (
         "endpoint",
         "allowed_ips",

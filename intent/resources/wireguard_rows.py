@@ -47,6 +47,12 @@ class UapiDeviceRow(NamedTuple):
         return f"UapiDeviceRow({self.link!r}, …)"
 
 
+class PortRow(NamedTuple):
+    """The UDP port of an interface, which is an object of its own: to be read out of its device row."""
+
+    device: NetlinkDeviceRow | UapiDeviceRow
+
+
 class UapiPeerRow(NamedTuple):
     """A peer of a userspace WireGuard: its lines, from its hexadecimal public key on."""
 

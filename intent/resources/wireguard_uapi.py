@@ -19,7 +19,7 @@ def socket_path(link: str) -> str:
     return f"{SOCKET_FOLDER}/{link}.sock"
 
 
-def complete(answer: bytes) -> bool:
+def complete(answer: bytes | bytearray) -> bool:
     """Return whether the answer has come in whole: it ends with an empty line."""
     return answer.endswith(_END)
 

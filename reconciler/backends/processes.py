@@ -1,0 +1,107 @@
+"""Programs that go to the background by themselves and outlive us."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, ClassVar
+
+from intent.resources.processes import StartProcess
+from intent.resources.resource import Request
+from reconciler.core.backend import Backend, Dump, Partitions
+from reconciler.core.errors import BackendError, BusyError, RejectedError, UnreachableError, UnsupportedError
+
+START_TIMEOUT_SECONDS = 10.0
+PREDECESSOR_TIMEOUT_SECONDS = 10.0
+"""wireguard-go takes about two seconds to end after its link was deleted."""
+_POLL_SECONDS = 0.02
+_MESSAGE_BYTES = 400
+
+
+class Processes(Backend):
+    """The backend for `StartProcess`. It has no tables: what a program makes is seen in those of others."""
+
+    tables: ClassVar[frozenset[str]] = frozenset()
+    requests: ClassVar[tuple[type[Request], ...]] = (StartProcess,)
+
+    def close(self) -> None:
+        """Do nothing: what was started goes on."""
+
+    def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+        """Return nothing."""
+        return {}
+
+    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+        """Start each program in this network namespace and wait until it is ready."""
+        return [_start(request) for request in requests if isinstance(request, StartProcess)]
+
+
+def _start(request: StartProcess) -> BackendError | None:
+    program = request.argv[0]
+    about = f"start {' '.join(request.argv)}"
+    if shutil.which(program) is None:
+        return UnsupportedError(f"{about}: there is no program {program} on the PATH; install {program}")
+    # A predecessor that is ending would make the new one refuse to start, and would look as if it were ready.
+    if not _wait(lambda: not _accepts(request.ready), PREDECESSOR_TIMEOUT_SECONDS):
+        return BusyError(f"{about}: something listens on {request.ready} already; end it, or choose another name")
+    return _launch(request, about)
+
+
+def _launch(request: StartProcess, about: str) -> BackendError | None:
+    # Its words go to a file, not a pipe: a pipe that nobody reads any more would end the program later.
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                request.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as exc:
+            return RejectedError(f"{about}: {exc.strerror}")
+        try:
+            status = process.wait(START_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return UnreachableError(
+                f"{about}: it did not go to the background within {START_TIMEOUT_SECONDS:.0f} s; "
+                "run it by hand to see why"
+            )
+        if status != 0:
+            return RejectedError(f"{about}: it ended with status {status}: {_last_words(said)}")
+    if not _wait(lambda: _accepts(request.ready), START_TIMEOUT_SECONDS):
+        return UnreachableError(f"{about}: nothing listens on {request.ready}; run it by hand to see why")
+    return None
+
+
+def _last_words(said: IO[bytes]) -> str:
+    size = said.seek(0, os.SEEK_END)
+    said.seek(max(0, size - _MESSAGE_BYTES))
+    return " ".join(said.read().decode(errors="replace").split()) or "without a word"
+
+
+def _accepts(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def _wait(condition: Callable[[], bool], timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True

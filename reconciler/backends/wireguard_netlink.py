@@ -1,0 +1,158 @@
+"""The kernel's WireGuard over its generic netlink family (linux/wireguard.h, linux/genetlink.h)."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Sequence
+
+from intent.resources import link as links
+from intent.resources import netlink
+from intent.resources import wireguard_netlink as wire
+from intent.resources.netlink import Body, IndexOf
+from intent.resources.resource import Request
+from intent.resources.wireguard_requests import SetDevice, SetPeer
+from intent.resources.wireguard_rows import NetlinkDeviceRow, NetlinkPeerRow, PortRow
+from reconciler.backends.netlink_socket import Message, NetlinkSocket, Refusal
+from reconciler.backends.wireguard_errors import Results, about, not_there, of_each, port_taken
+from reconciler.core.errors import BackendError, OccupiedError, StaleError, UnsupportedError
+
+NETLINK_GENERIC = 16
+GENL_ID_CTRL = 16
+CTRL_CMD_GETFAMILY = 3
+CTRL_ATTR_FAMILY_ID = 1
+CTRL_ATTR_FAMILY_NAME = 2
+RTM_GETLINK = 18
+IFLA_EXT_MASK = 29
+RTEXT_FILTER_SKIP_STATS = 1 << 3
+
+_GENL_HEADER = struct.Struct("=BBH")
+
+Row = NetlinkDeviceRow | PortRow | NetlinkPeerRow
+
+
+class KernelWireGuard:
+    """A connection to the WireGuard family of the network namespace that it is first used in."""
+
+    def __init__(self) -> None:
+        self._generic = NetlinkSocket(NETLINK_GENERIC)
+        self._route = NetlinkSocket(socket.NETLINK_ROUTE)
+        self._family: int | None = None
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._generic.close()
+        self._route.close()
+        self._family = None
+
+    def links(self) -> list[str]:
+        """Return the names of the WireGuard interfaces. Raises BackendError when the kernel cannot be asked."""
+        if self._family_id() is None:
+            return []
+        question = (
+            *netlink.nested(links.IFLA_LINKINFO, *netlink.string(links.IFLA_INFO_KIND, wire.FAMILY)),
+            *netlink.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS),
+        )
+        rows = self._route.dump(RTM_GETLINK, bytes(16) + _resolve(question))
+        # The filter on the kind is a wish: an older kernel returns all links.
+        read = [links.read(row, {}) for kind, row in rows if kind == links.RTM_NEWLINK]
+        return [link.name for link in read if link.kind == wire.FAMILY]
+
+    def holds(self, link: str) -> bool:
+        """Return whether the link is a WireGuard interface of the kernel."""
+        family = self._family_id()
+        if family is None:
+            return False
+        nothing_to_set = _message(family, wire.CMD_SET_DEVICE, wire.get_body(link))
+        (refusal,) = self._generic.send([nothing_to_set])
+        return refusal is None or refusal.errno not in (errno.EOPNOTSUPP, errno.ENODEV)
+
+    def rows(self, link: str) -> list[Row]:
+        """Return the interface and its peers; nothing where the link is gone or no WireGuard of the kernel.
+
+        A dump that a change interrupted is repeated a bounded number of times. Raises BackendError.
+        """
+        family = self._family_id()
+        if family is None:
+            return []
+        question = _GENL_HEADER.pack(wire.CMD_GET_DEVICE, wire.VERSION, 0) + wire.get_body(link)
+        try:
+            answers = self._generic.dump(family, question)
+        except (StaleError, UnsupportedError):
+            self._family = None
+            return []
+        except BackendError as error:
+            raise type(error)(f"wireguard {link}: {error}") from error
+        messages = [payload[_GENL_HEADER.size :] for kind, payload in answers if kind == family]
+        device, peers = wire.split_peers(messages)
+        row = NetlinkDeviceRow(link, device)
+        return [
+            row,
+            PortRow(row),
+            *(NetlinkPeerRow(link, tuple(parts)) for parts in peers.values()),
+        ]
+
+    def set_device(self, request: SetDevice) -> BackendError | None:
+        """Configure an interface."""
+        (result,) = self._carry_out([request], [wire.device_message(request)])
+        return port_taken(request) if isinstance(result, OccupiedError) else result
+
+    def set_peers(self, link: str, requests: Sequence[SetPeer]) -> Results:
+        """Change peers, each public key at most once, in few messages; where one fails, find the culprit."""
+        results = self._carry_out(requests, wire.peer_messages(link, requests))
+        if len(requests) > 1:
+            # The kernel stops inside a message at its first fault, and does not say at which peer.
+            for position, result in enumerate(results):
+                if result is not None:
+                    (results[position],) = self.set_peers(link, [requests[position]])
+        return results
+
+    def _carry_out(self, requests: Sequence[Request], parts: Sequence[wire.SetMessage]) -> Results:
+        results: Results = [None] * len(requests)
+        try:
+            if (family := self._family_id()) is None:
+                return [not_there(request) for request in requests]
+            messages = [_message(family, wire.CMD_SET_DEVICE, _resolve(part.body)) for part in parts]
+            refusals = self._generic.send(messages)
+        except BackendError as error:
+            return of_each(requests, error)
+        for part, refusal in zip(parts, refusals, strict=True):
+            if refusal is not None:
+                self._forget_family_after(refusal)
+                for position in part.carries:
+                    results[position] = refusal.error(about(requests[position]))
+        return results
+
+    def _forget_family_after(self, refusal: Refusal) -> None:
+        # The number of a family is a new one when its module is loaded again.
+        if refusal.errno == errno.ENOENT:
+            self._family = None
+
+    def _family_id(self) -> int | None:
+        """Return the number of the family, ``None`` while the kernel has none; asked again until it has one."""
+        if self._family is None:
+            question = _GENL_HEADER.pack(CTRL_CMD_GETFAMILY, 1, 0)
+            for _, payload in self._generic.dump(GENL_ID_CTRL, question):
+                found = dict(netlink.attributes(payload, _GENL_HEADER.size))
+                if netlink.text(found.get(CTRL_ATTR_FAMILY_NAME, b"")) == wire.FAMILY:
+                    self._family = netlink.number(found[CTRL_ATTR_FAMILY_ID])
+        return self._family
+
+
+def _message(family: int, command: int, body: bytes) -> Message:
+    return Message(family, 0, _GENL_HEADER.pack(command, wire.VERSION, 0) + body)
+
+
+def _resolve(body: Body) -> bytes:
+    """Return the bytes with the indices of the links they name. Raises StaleError for a missing link."""
+    data = bytearray()
+    for part in body:
+        if isinstance(part, IndexOf):
+            try:
+                data += struct.pack("=I", socket.if_nametoindex(part.link))
+            except OSError as exc:
+                raise StaleError(f"there is no link {part.link} for an endpoint with %{part.link}") from exc
+        else:
+            data += part
+    return bytes(data)
