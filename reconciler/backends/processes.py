@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, ClassVar
+from typing import IO, ClassVar, ClassVar
 
 from intent.resources.processes import StartProcess
 from intent.resources.resource import Request
@@ -36,16 +36,25 @@ class Processes(Backend):
         """Return nothing."""
         return {}
 
+    def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
+        """Return the programs that are not installed, each once."""
+        programs = {request.argv[0] for request in requests if isinstance(request, StartProcess)}
+        return [_no_program(program) for program in sorted(programs) if shutil.which(program) is None]
+
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
         """Start each program in this network namespace and wait until it is ready."""
         return [_start(request) for request in requests if isinstance(request, StartProcess)]
+
+
+def _no_program(program: str) -> UnsupportedError:
+    return UnsupportedError(f"there is no program {program} on the PATH; install it")
 
 
 def _start(request: StartProcess) -> BackendError | None:
     program = request.argv[0]
     about = f"start {' '.join(request.argv)}"
     if shutil.which(program) is None:
-        return UnsupportedError(f"{about}: there is no program {program} on the PATH; install {program}")
+        return _no_program(program)
     # A predecessor that is ending would make the new one refuse to start, and would look as if it were ready.
     if not _wait(lambda: not _accepts(request.ready), PREDECESSOR_TIMEOUT_SECONDS):
         return BusyError(f"{about}: something listens on {request.ready} already; end it, or choose another name")
