@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from intent.references import PresharedKeyFile, PrivateKeyFile, ResolvedKey
+from intent.references import PresharedKeyFile, PrivateKeyFile, Reference, ResolvedKey
 from intent.resources.wireguard_names import KEY_BYTES, key_bytes
 from intent.resources.wireguard_requests import NO_PRESHARED_KEY
 from intent.secrets import PresharedKey, PrivateKey
@@ -23,16 +24,20 @@ class Resolution:
     notes: tuple[str, ...] = ()
 
 
-def resolve(reference: PrivateKeyFile | PresharedKeyFile) -> Resolution:
-    """Return the key in the file as it is now, with a note where others than its owner can read it.
+class KeyFiles:
+    """Resolves references to files of ``wg genkey``'s and ``wg genpsk``'s form: 44 characters of base64."""
 
-    The files are of ``wg genkey``'s and ``wg genpsk``'s form. A missing private key that may be generated is made
-    in memory; writing it is a change like any other. Raises DeniedError for a file that may not be read and
-    RejectedError for one that holds no key.
-    """
-    if isinstance(reference, PresharedKeyFile):
-        return _preshared_key(reference)
-    return _private_key(reference)
+    references: ClassVar[tuple[type[Reference[Any]], ...]] = (PrivateKeyFile, PresharedKeyFile)
+
+    def resolve(self, reference: PrivateKeyFile | PresharedKeyFile) -> Resolution:
+        """Return the key in the file as it is now, with a note where others than its owner can read it.
+
+        A missing private key that may be generated is made in memory; writing it is a change like any other.
+        Raises DeniedError for a file that may not be read and RejectedError for one that holds no key.
+        """
+        if isinstance(reference, PresharedKeyFile):
+            return _preshared_key(reference)
+        return _private_key(reference)
 
 
 def _private_key(reference: PrivateKeyFile) -> Resolution:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, ClassVar, ClassVar
+from typing import IO, ClassVar
 
 from intent.resources.processes import StartProcess
 from intent.resources.resource import Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, ClassVar
+from typing import Any, ClassVar
 
 from intent.resources.resource import Request
 from intent.resources.wireguard_requests import SetDevice, SetPeer
