@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import queue
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotInTimeError
+import threading
+import time
+from collections.abc import Iterable
 
 from intent.references import HostAddress
 
 TIMEOUT_SECONDS = 5.0
+WORKERS = 32
 
 
-def resolve(references: list[HostAddress]) -> dict[HostAddress, str | None]:
-    """Return an address for each name, IPv6 before IPv4 as the system prefers, ``None`` for one that has none now.
+def resolve(references: Iterable[HostAddress]) -> dict[HostAddress, str | None]:
+    """Return an address for each name, in the system's order of preference, ``None`` for one that has none now.
 
-    All names are asked for at once, and those without an answer within `TIMEOUT_SECONDS` count as unresolved.
+    All names are asked for at once; those without an answer within `TIMEOUT_SECONDS` count as unresolved.
     """
-    if not references:
-        return {}
-    pool = ThreadPoolExecutor(max_workers=min(32, len(references)), thread_name_prefix="resolve")
-    futures = {reference: pool.submit(_first_address, reference.name) for reference in references}
-    found: dict[HostAddress, str | None] = {}
-    for reference, future in futures.items():
+    found: dict[HostAddress, str | None] = dict.fromkeys(references)
+    questions: queue.SimpleQueue[HostAddress] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[HostAddress, str | None]] = queue.SimpleQueue()
+    for reference in found:
+        questions.put(reference)
+    # Daemon threads: a resolver that hangs must not keep the program from ending.
+    for _ in range(min(WORKERS, len(found))):
+        threading.Thread(target=_work, args=(questions, answers), name="resolve", daemon=True).start()
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    for _ in range(len(found)):
         try:
-            found[reference] = future.result(TIMEOUT_SECONDS)
-        except NotInTimeError:
-            found[reference] = None
-    pool.shutdown(wait=False, cancel_futures=True)
+            reference, address = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        found[reference] = address
     return found
+
+
+def _work(
+    questions: queue.SimpleQueue[HostAddress], answers: queue.SimpleQueue[tuple[HostAddress, str | None]]
+) -> None:
+    while True:
+        try:
+            reference = questions.get_nowait()
+        except queue.Empty:
+            return
+        answers.put((reference, _first_address(reference.name)))
 
 
 def _first_address(name: str) -> str | None:

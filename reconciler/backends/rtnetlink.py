@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from intent.resources import link, netlink
 from intent.resources.address import RTM_NEWADDR
@@ -15,7 +16,7 @@ from intent.resources.route import RTA_TABLE, RTM_NEWROUTE
 from intent.resources.rule import RTM_NEWRULE
 from reconciler.backends import link_kinds
 from reconciler.backends.netlink_socket import Message, NetlinkSocket
-from reconciler.core.backend import Dump, Partitions
+from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, StaleError, UnsupportedError
 
 RTM_GETLINK = 18
@@ -30,11 +31,11 @@ AF_INET6 = 10
 Rows = list[bytes]
 
 
-class Rtnetlink:
+class Rtnetlink(Backend):
     """The backend for the tables ``link``, ``address``, ``route`` and ``rule``."""
 
-    tables = frozenset({"link", "address", "route", "rule"})
-    requests: tuple[type[Request], ...] = (NetlinkRequest,)
+    tables: ClassVar[frozenset[str]] = frozenset({"link", "address", "route", "rule"})
+    requests: ClassVar[tuple[type[Request], ...]] = (NetlinkRequest,)
 
     def __init__(self) -> None:
         self._netlink = NetlinkSocket(socket.NETLINK_ROUTE)

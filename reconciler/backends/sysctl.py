@@ -5,20 +5,21 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from intent.resources.resource import Request
 from intent.resources.sysctl import WriteSysctl
-from reconciler.core.backend import Dump, Partitions
-from reconciler.core.errors import BackendError, DeniedError, RejectedError, StaleError, UnsupportedError
+from reconciler.core.backend import Backend, Dump, Partitions
+from reconciler.core.errors import BackendError, DeniedError, RejectedError, StaleError
 
 ROOT = Path("/proc/sys")
 
 
-class SysctlFiles:
+class SysctlFiles(Backend):
     """The backend for the table ``sysctl``; its partitions are names with slashes, and only those are read."""
 
-    tables = frozenset({"sysctl"})
-    requests: tuple[type[Request], ...] = (WriteSysctl,)
+    tables: ClassVar[frozenset[str]] = frozenset({"sysctl"})
+    requests: ClassVar[tuple[type[Request], ...]] = (WriteSysctl,)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -30,10 +31,6 @@ class SysctlFiles:
             rows = [(name, value) for name in sorted(map(str, partitions or ())) if (value := _read(name))]
             found[table] = Dump(rows)
         return found
-
-    def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
-        """Return nothing: a parameter that is missing shows when it is written."""
-        return []
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
         """Write each value."""

@@ -62,6 +62,16 @@ def carry_out(
     return tuple(outcomes)
 
 
+def lacking(plan: Plan, backends: Sequence[Backend]) -> tuple[UnsupportedError, ...]:
+    """Return what the node lacks to carry out the plan, found out before anything is changed."""
+    requests = [request for operation in plan.operations for request in _requests(operation)]
+    errors: list[UnsupportedError] = []
+    for backend in backends:
+        mine = [request for request in requests if isinstance(request, backend.requests)]
+        errors += backend.lacks(mine) if mine else []
+    return tuple(errors)
+
+
 def _stopped(operation: Operation, outcomes: Sequence[Outcome]) -> Key | None:
     """Return the key of the failed operation that this one waits for."""
     failed = next((outcomes[n] for n in operation.after if outcomes[n].result is not Result.DONE), None)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from intent.resources.resource import Resource
-from reconciler.core.apply import Outcome, Result, Watcher, carry_out
+from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking
 from reconciler.core.backend import Backend
 from reconciler.core.diff import diff
-from reconciler.core.errors import RefusedError
+from reconciler.core.errors import RefusedError, UnsupportedError
 from reconciler.core.inventory import InventoryStore
 from reconciler.core.observe import Observation, observe
 from reconciler.core.plan import Plan
@@ -17,25 +17,26 @@ from reconciler.core.plan import Plan
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen and what is to be done about it."""
+    """What was seen, what is to be done about it, and what the node lacks for that."""
 
     observation: Observation
     plan: Plan
+    lacks: tuple[UnsupportedError, ...] = ()
 
 
 @dataclass(frozen=True)
 class Round:
-    """What was done, and the plan that remains: empty when the node is what it should be."""
+    """What was done, and a second look: its plan is empty when the node is what it should be."""
 
     outcomes: tuple[Outcome, ...]
-    remaining: Plan
+    remaining: Look
 
     @property
     def failed(self) -> bool:
         """Whether an operation did not succeed, or a difference is left that nothing accounts for."""
-        left = self.remaining
+        left = self.remaining.plan
         return any(outcome.result is not Result.DONE for outcome in self.outcomes) or bool(
-            left.operations or left.unseen
+            left.operations or left.conflicts or left.unseen
         )
 
 
@@ -47,21 +48,34 @@ class ConflictError(RefusedError):
         self.plan = plan
 
 
+class LackError(RefusedError):
+    """The kernel or a program lacks what the plan needs."""
+
+    def __init__(self, lacks: Sequence[UnsupportedError]) -> None:
+        super().__init__("; ".join(map(str, lacks)))
+
+
 def look(desired: Sequence[Resource], backends: Sequence[Backend], store: InventoryStore) -> Look:
     """Look at the node and plan; change nothing. Raises PlanError."""
     observation = observe(backends, desired, store.load())
-    return Look(observation, diff(desired, observation))
+    plan = diff(desired, observation)
+    return Look(observation, plan, lacking(plan, backends))
 
 
 def apply(
-    plan: Plan,
+    seen: Look,
     desired: Sequence[Resource],
     backends: Sequence[Backend],
     store: InventoryStore,
     watch: Watcher = lambda _: None,
 ) -> Round:
-    """Carry out the plan and verify by looking again. Raises ConflictError, and then nothing was changed."""
-    if plan.conflicts:
-        raise ConflictError(plan)
-    outcomes = carry_out(plan, backends, store, watch)
-    return Round(outcomes, look(desired, backends, store).plan)
+    """Carry out the plan that was made of a look, and verify by looking again.
+
+    Raises ConflictError and LackError, and then nothing was changed.
+    """
+    if seen.plan.conflicts:
+        raise ConflictError(seen.plan)
+    if seen.lacks:
+        raise LackError(seen.lacks)
+    outcomes = carry_out(seen.plan, backends, store, watch)
+    return Round(outcomes, look(desired, backends, store))

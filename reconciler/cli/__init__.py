@@ -1,0 +1,115 @@
+"""The command ``stellwerk``: one module a command below `reconciler.cli.commands`, found by its name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+import click
+
+from reconciler.cli import commands, exit_codes
+
+EPILOG = """\b
+Exit codes:
+  0  in sync, or done
+  1  failed
+  2  differences found
+  3  the node file is invalid
+  4  refused: a conflict or a safety guard; nothing was changed
+  5  rolled back
+  64 the command line is wrong
+
+\b
+Try:
+  stellwerk check node.yaml    is the file right? (anywhere, without rights)
+  stellwerk plan node.yaml     what would change on this node?
+  stellwerk apply node.yaml    change it, and verify
+"""
+
+
+class CommandFolder(click.Group):
+    """The commands, each imported only when it is run or asked for help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the modules, which are those of the commands."""
+        return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, ``None`` when there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"reconciler.cli.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command to run; for a misspelt one, say which was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            import difflib
+
+            if near := difflib.get_close_matches(args[0], self.list_commands(ctx), n=1):
+                exc.message += f" Did you mean {near[0]!r}?"
+            raise
+
+
+@click.group(
+    cls=CommandFolder, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="stellwerk")
+def stellwerk() -> None:
+    """Keep a node of a mesh network what one YAML file says it is.
+
+    Stellwerk compares the file with what the kernel and babeld really have, and makes the smallest change that
+    closes the difference.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code; every error becomes words and a code here, and nowhere else."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    from intent.problems import IntentError
+
+    from reconciler.core.errors import RefusedError, StellwerkError
+    from reconciler.core.plan import PlanError
+
+    try:
+        result = stellwerk.main(arguments, prog_name="stellwerk", standalone_mode=False)
+        return result if isinstance(result, int) else exit_codes.DONE
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.Abort:
+        return _say("stopped by the keyboard; what was done stays done, run it again to go on", 130)
+    except click.UsageError as exc:
+        exc.show()
+        return exit_codes.USAGE
+    except click.ClickException as exc:
+        exc.show()
+        return exit_codes.FAILED
+    except IntentError as exc:
+        click.echo(str(exc), err=True)
+        return exit_codes.INVALID
+    except PlanError as exc:
+        return _say("refused, nothing was changed:\n" + "\n".join(f"  {line}" for line in exc.problems), 4)
+    except RefusedError as exc:
+        return _say(f"refused, nothing was changed: {exc}", exit_codes.REFUSED)
+    except StellwerkError as exc:
+        return _say(str(exc), exit_codes.FAILED)
+    except BrokenPipeError:
+        # The reader of our output has gone; leave without a second complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.FAILED
+
+
+def _say(words: str, code: int) -> int:
+    click.echo(f"stellwerk: {words}", err=True)
+    return code

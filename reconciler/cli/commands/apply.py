@@ -1,0 +1,90 @@
+"""``stellwerk apply``: make this node what its file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import state_option
+
+if TYPE_CHECKING:
+    from reconciler.cli.session import Session
+    from reconciler.core.reconcile import Look, Round
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stellwerk apply node.yaml
+  stellwerk apply plan.json     a plan saved with `stellwerk plan --out`"""
+)
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes more than half of what is ours.")
+@state_option
+def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
+    """Make this node what FILE says, and verify by looking again.
+
+    FILE is a node file, or a saved plan, which is refused when the node has moved on. Everything is checked before
+    anything is changed, and only what is ours is touched. Exits 0 when the node is as it should be, 2 when
+    something is pending, 1 when an operation failed, 4 when it was refused.
+    """
+    from intent.loading import load
+    from reconciler.backends.state_folder import StateFolder
+    from reconciler.cli import saved_plan
+    from reconciler.cli.session import session
+    from reconciler.core.guards import check_deletions
+    from reconciler.core.plan_document import check_still_fits
+
+    plan = saved_plan.read(file)
+    node = load(file) if plan is None else saved_plan.node_of(file, plan)
+    with StateFolder(state_folder).locked(), session(node, state_folder) as opened:
+        seen = opened.look()
+        if plan is not None:
+            check_still_fits(plan, saved_plan.document(node, seen))
+        if not allow_deletes:
+            check_deletions(seen)
+        return _apply(opened, seen)
+
+
+def _apply(opened: Session, seen: Look) -> int:
+    from reconciler.cli import exit_codes, plan_text
+    from reconciler.core.reconcile import apply
+
+    for note in opened.resolved.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(plan_text.heading(opened.node.name, seen.plan))
+    if seen.plan.conflicts or seen.lacks:
+        for line in plan_text.obstacles(seen):
+            click.echo(line)
+        click.echo("stellwerk: refused, nothing was changed", err=True)
+        return exit_codes.REFUSED
+    return _report(
+        apply(
+            seen,
+            opened.desired,
+            opened.backends,
+            opened.state,
+            lambda outcome: click.echo(plan_text.outcome_line(outcome)),
+        )
+    )
+
+
+def _report(done: Round) -> int:
+    """Say what is left, and return the exit code."""
+    from reconciler.cli import exit_codes, plan_text
+
+    left = done.remaining.plan
+    if left.empty and not done.failed:
+        click.echo("verified: the node is what the file says")
+        return exit_codes.DONE
+    if left.operations or left.conflicts:
+        click.echo("after a second look the node still differs:")
+    for line in plan_text.lines(done.remaining):
+        click.echo(line)
+    if done.failed:
+        click.echo("stellwerk: not all of it could be done; see above, and run it again", err=True)
+        return exit_codes.FAILED
+    click.echo("what is pending waits for you; the rest is done and verified")
+    return exit_codes.DIFFERENT

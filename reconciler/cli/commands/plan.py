@@ -1,0 +1,54 @@
+"""``stellwerk plan``: what would change on this node?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import state_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stellwerk plan node.yaml
+  stellwerk plan node.yaml --json | jq .operations
+  stellwerk plan node.yaml --out plan.json && stellwerk apply plan.json"""
+)
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Save the plan, for `stellwerk apply`, which refuses it when the node has moved on.",
+)
+@state_option
+def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> int:
+    """Show what `apply` would change on this node, and why. Changes nothing.
+
+    Exits 0 when the node is as FILE says, 2 when it differs, 4 when something is in the way, 1 when not all of the
+    node could be seen.
+    """
+    from intent.loading import load
+    from reconciler.cli import plan_text, saved_plan
+    from reconciler.cli.session import session
+
+    node = load(file)
+    with session(node, state_folder) as opened:
+        seen = opened.look()
+    document = saved_plan.document(node, seen)
+    if out is not None:
+        saved_plan.save(out, document, opened.resolved.generated)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return plan_text.exit_code(seen)
+    for note in opened.resolved.notes:
+        click.echo(f"note: {note}", err=True)
+    for path in opened.resolved.generated:
+        click.echo(f"note: {path} does not exist; apply makes a new key, so what is shown of it is not final", err=True)
+    click.echo(plan_text.heading(node.name, seen.plan))
+    for line in plan_text.lines(seen):
+        click.echo(line)
+    return plan_text.exit_code(seen)
