@@ -1,0 +1,3 @@
+from tests.namespaces import namespace
+
+__all__ = ["namespace"]
