@@ -55,6 +55,7 @@ class BabelAnnouncement(Resource):
     metric: int | None = None
 
     table: ClassVar[str] = "babel"
+    partitioned: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("metric",)
     inventoried: ClassVar[bool] = True
 

@@ -53,6 +53,7 @@ class BabelDaemon(Resource):
     started_with: tuple[ConfigurationFile, ...] | None = None
 
     table: ClassVar[str] = "babel"
+    partitioned: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("configuration",)
     replace_on: ClassVar[frozenset[str]] = frozenset({"configuration"})
     # The operator's own daemon: it may be restarted, but it is never ours to stop.

@@ -53,6 +53,7 @@ class BabelInterface(Resource):
     version: str | None = None
 
     table: ClassVar[str] = "babel"
+    partitioned: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("options",)
     replace_on: ClassVar[frozenset[str]] = frozenset({"options"})
     inventoried: ClassVar[bool] = True

@@ -80,19 +80,20 @@ def parse_line(socket: str, version: str, line: bytes) -> InterfaceRow | XrouteR
     """
     if line.startswith((b"add route ", b"add neighbour ")):
         return None
-    if line.startswith(b"add interface "):
+    kind = line.removeprefix(b"add ").split(b" ", 1)[0] if line.startswith(b"add ") else b""
+    if kind == b"interface":
         if (match := _INTERFACE.match(line)) is None:
             raise ValueError("malformed interface line")
         return InterfaceRow(socket, version, match[1].decode(errors="replace"), match[2] == b"true")
-    if line.startswith(b"add xroute "):
+    if kind == b"xroute":
         if (match := _XROUTE.match(line)) is None:
             raise ValueError("malformed xroute line")
         destination, source = (str(ip_network(prefix.decode(), strict=False)) for prefix in match.group(1, 2))
         return XrouteRow(socket, destination, source, int(match[3]))
-    if line.startswith(b"add "):
-        # A kind that a newer babeld has.
-        return None
-    raise ValueError("no line of a dump")
+    if not kind:
+        raise ValueError("no line of a dump")
+    # A kind that only a newer babeld has.
+    return None
 
 
 def daemon_key(socket: str) -> Key:

@@ -91,6 +91,7 @@ class File(Resource):
     mode: int | None = 0o644
 
     table: ClassVar[str] = "file"
+    partitioned: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("content", "mode")
 
     @property
@@ -171,6 +172,7 @@ class KeyFile(Resource):
     private_key: PrivateKey | None
 
     table: ClassVar[str] = "key file"
+    partitioned: ClassVar[bool] = True
 
     @property
     def key(self) -> Key:

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
@@ -25,7 +25,7 @@ from intent.resources.resource import Request
 from reconciler.backends.babeld_process import process_behind, started_with
 from reconciler.backends.babeld_restart import pauses, restart
 from reconciler.backends.babeld_socket import Connection, NotRunningError
-from reconciler.core.backend import Dump, Partitions
+from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import (
     BackendError,
     BusyError,
@@ -39,14 +39,14 @@ _IMPATIENT_SECONDS = 0.5
 """How long to wait for an announcement after another one did not come: the cause is most likely the same."""
 
 
-class Babeld:
+class Babeld(Backend):
     """The backend for the table ``babel``; its partitions are sockets.
 
     A babeld that does not run has no rows. No connection outlives a call.
     """
 
-    tables = frozenset({"babel"})
-    requests: tuple[type[Request], ...] = (
+    tables: ClassVar[frozenset[str]] = frozenset({"babel"})
+    requests: ClassVar[tuple[type[Request], ...]] = (
         AddBabelInterface,
         FlushBabelInterface,
         AwaitXroute,
@@ -231,8 +231,8 @@ class _Session:
         except NotRunningError as exc:
             option = "" if request.configuration is None else f" {shlex.join(('-c', request.configuration))}"
             raise UnreachableError(
-                f"{exc}; start it with the options -G {shlex.quote(_socket_argument(request.socket))}{option} and your own, "
-                "or set a restart command so that stellwerk may"
+                f"{exc}; start it with the options -G {shlex.quote(_socket_argument(request.socket))}{option} "
+                "and your own, or set a restart command so that stellwerk may"
             ) from exc
 
 

@@ -78,7 +78,7 @@ def started_with(pid: int) -> tuple[ConfigurationFile, ...] | None:
     """Return the configuration files of a running babeld, None when they cannot be known."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
-        start = _start(Path(f"/proc/{pid}/stat").read_text())
+        start = _since_epoch(_ticks(Path(f"/proc/{pid}/stat").read_text()))
         folder = os.readlink(f"/proc/{pid}/cwd")
     except (OSError, ValueError, IndexError):
         return None
@@ -100,16 +100,20 @@ def configuration_paths(command: list[str]) -> list[str] | None:
     return [value for option, value in options if option == "-c"] or [_DEFAULT_FILE]
 
 
-def start_of(pid: int) -> float | None:
-    """Return when the process started, in seconds since the epoch, None when it cannot be seen."""
+def ticks_at_start(pid: int) -> int | None:
+    """Return when the process started, in clock ticks since the boot, None when it cannot be seen."""
     try:
-        return _start(Path(f"/proc/{pid}/stat").read_text())
+        return _ticks(Path(f"/proc/{pid}/stat").read_text())
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _start(stat: str) -> float:
-    ticks = int(stat.rpartition(")")[2].split()[_START_TIME_FIELD])
+def _ticks(stat: str) -> int:
+    return int(stat.rpartition(")")[2].split()[_START_TIME_FIELD])
+
+
+def _since_epoch(ticks: int) -> float:
+    """Return the time of day by today's clock, which may have been set since the boot."""
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return booted + ticks / os.sysconf("SC_CLK_TCK")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from intent.resources.babel_daemon import RestartBabeld
-from reconciler.backends.babeld_process import process_behind, start_of, started_with
+from reconciler.backends.babeld_process import process_behind, started_with, ticks_at_start
 from reconciler.backends.babeld_socket import Connection, connect
 from reconciler.core.errors import BackendError, BusyError, DeniedError, RejectedError, UnreachableError
 
@@ -24,8 +24,8 @@ START_SECONDS = 10.0
 
 _TAIL_BYTES = 600
 
-Identity = tuple[int, float | None]
-"""A process id and when that process started."""
+Identity = tuple[int, int | None]
+"""A process id, and when that process started, in ticks."""
 
 
 def pauses(deadline: float) -> Iterator[None]:
@@ -55,7 +55,7 @@ def restart(request: RestartBabeld) -> None:
         except UnreachableError as exc:
             problem = exc
             continue
-        if pid is not None and (pid, start_of(pid)) == before:
+        if pid is not None and (pid, ticks_at_start(pid)) == before:
             problem = UnreachableError(f"the same babeld (process {pid}) still runs")
             continue
         _check_configuration(request, pid)
@@ -75,7 +75,7 @@ def _identity(address: str) -> Identity | None:
         return None
     with endpoint:
         pid = process_behind(endpoint)
-    return None if pid is None else (pid, start_of(pid))
+    return None if pid is None else (pid, ticks_at_start(pid))
 
 
 def _run(command: tuple[str, ...]) -> str:

@@ -8,22 +8,23 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import ClassVar
 
 from intent.resources.file import MARK, CreateKeyFile, FileRow, KeyFileRow, RemoveFile, WriteFile, reveal
 from intent.resources.resource import Request
 from intent.secrets import Secret
-from reconciler.core.backend import Dump, Partitions
+from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, DeniedError, OccupiedError, RejectedError, StaleError
 
 LARGEST_FILE_BYTES = 4 << 20
 """No file that we render is larger; of a larger one no more than its being there is looked at."""
 
 
-class Files:
+class Files(Backend):
     """The backend for the tables ``file`` and ``key file``; their partitions are paths, and only those are seen."""
 
-    tables = frozenset({"file", "key file"})
-    requests: tuple[type[Request], ...] = (WriteFile, RemoveFile, CreateKeyFile)
+    tables: ClassVar[frozenset[str]] = frozenset({"file", "key file"})
+    requests: ClassVar[tuple[type[Request], ...]] = (WriteFile, RemoveFile, CreateKeyFile)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
