@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from intent.resources.link import Link, Names, read
-from intent.resources.processes import StartProcess
+from intent.resources.processes import AwaitEnd, StartProcess
 from intent.resources.resource import Change, Request
-from intent.resources.wireguard_uapi import socket_path
+from intent.resources.wireguard_uapi import GET, socket_path
 
 PROGRAM = "wireguard-go"
 
@@ -66,13 +66,17 @@ class UserspaceWireGuardLink(Link):
 
     def create(self) -> tuple[Request, ...]:
         """Return the requests that start the program, which makes the link, and that mark it and set it up."""
-        return (StartProcess((PROGRAM, self.name), socket_path(self.name)), *self.settle())
+        return (StartProcess((PROGRAM, self.name), socket_path(self.name), GET), *self.settle())
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
         """Return the requests that change the link in place, all that follow its creation where the mark lacks."""
         if "ours" in changes:
             return self.settle()
         return super(UserspaceWireGuardLink, self).update(observed, changes)
+
+    def delete(self) -> tuple[Request, ...]:
+        """Return the requests that delete the link and wait for the program to end, which so lets go of its port."""
+        return (*super(UserspaceWireGuardLink, self).delete(), AwaitEnd(PROGRAM, socket_path(self.name)))
 
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:

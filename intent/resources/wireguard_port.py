@@ -65,6 +65,10 @@ class WireGuardPort(Resource):
         """Return the link's name."""
         return self.link
 
+    def automatic(self) -> bool:
+        """Return true: an interface that is up always has a port, its own choice where we make none."""
+        return True
+
     @classmethod
     def decode(cls, row: Any, context: WireGuardContext) -> Self | None:
         """Return the port in a port row, ``None`` where the interface has none yet."""

@@ -27,17 +27,17 @@ def complete(answer: bytes | bytearray) -> bool:
 def split_answer(answer: bytes) -> tuple[bytes, int]:
     """Return the lines of an answer without its last one, and the positive errno which that one tells.
 
-    Raises ValueError when there is no such line.
+    Raises ValueError when there is no such line, or the end is missing.
     """
     lines, found, code = answer.removesuffix(_END).rpartition(b"errno=")
-    if not found or (lines and not lines.endswith(b"\n")):
+    if not found or not complete(answer) or (lines and not lines.endswith(b"\n")):
         raise ValueError("the answer does not end with errno=")
     return lines, abs(int(code))
 
 
 def split_peers(lines: bytes) -> tuple[bytes, list[bytes]]:
     """Return the lines of the interface, and those of each peer from its public key (hexadecimal) on."""
-    device, *peers = (b"\n" + lines).split(_PEER)
+    device, *peers = (b"\n" + lines.removesuffix(b"\n")).split(_PEER)
     return device[1:], peers
 
 

@@ -20,7 +20,7 @@ _LONGEST_FILE_BYTES = 4096
 class Resolution:
     """The value of a reference, and what the operator should know about where it came from."""
 
-    value: ResolvedKey | PresharedKey
+    value: Any
     notes: tuple[str, ...] = ()
 
 

@@ -11,23 +11,29 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, ClassVar
 
-from intent.resources.processes import StartProcess
+from intent.resources.processes import AwaitEnd, StartProcess
 from intent.resources.resource import Request
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, BusyError, RejectedError, UnreachableError, UnsupportedError
 
 START_TIMEOUT_SECONDS = 10.0
-PREDECESSOR_TIMEOUT_SECONDS = 10.0
-"""wireguard-go takes about two seconds to end after its link was deleted."""
+END_TIMEOUT_SECONDS = 10.0
+"""wireguard-go ends within a tenth of a second after its link was deleted, on a machine that is not busy."""
+_NOT_INHERITED = frozenset({"LOG_LEVEL"})
+"""With it, wireguard-go would go on writing to what it was started with."""
 _POLL_SECONDS = 0.02
+_ANSWER_SECONDS = 1.0
 _MESSAGE_BYTES = 400
 
 
 class Processes(Backend):
-    """The backend for `StartProcess`. It has no tables: what a program makes is seen in those of others."""
+    """The backend for starting programs and awaiting their end.
+
+    It has no tables: what a program makes is seen in those of others.
+    """
 
     tables: ClassVar[frozenset[str]] = frozenset()
-    requests: ClassVar[tuple[type[Request], ...]] = (StartProcess,)
+    requests: ClassVar[tuple[type[Request], ...]] = (StartProcess, AwaitEnd)
 
     def close(self) -> None:
         """Do nothing: what was started goes on."""
@@ -42,8 +48,14 @@ class Processes(Backend):
         return [_no_program(program) for program in sorted(programs) if shutil.which(program) is None]
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
-        """Start each program in this network namespace and wait until it is ready."""
-        return [_start(request) for request in requests if isinstance(request, StartProcess)]
+        """Start programs in this network namespace and wait until they are ready; wait for others to end."""
+        results: list[BackendError | None] = []
+        for request in requests:
+            if isinstance(request, StartProcess):
+                results.append(_start(request))
+            elif isinstance(request, AwaitEnd):
+                results.append(_await_end(request))
+        return results
 
 
 def _no_program(program: str) -> UnsupportedError:
@@ -56,9 +68,18 @@ def _start(request: StartProcess) -> BackendError | None:
     if shutil.which(program) is None:
         return _no_program(program)
     # A predecessor that is ending would make the new one refuse to start, and would look as if it were ready.
-    if not _wait(lambda: not _accepts(request.ready), PREDECESSOR_TIMEOUT_SECONDS):
+    if not _wait(lambda: not _accepts(request.ready), END_TIMEOUT_SECONDS):
         return BusyError(f"{about}: something listens on {request.ready} already; end it, or choose another name")
     return _launch(request, about)
+
+
+def _await_end(request: AwaitEnd) -> BackendError | None:
+    if _wait(lambda: not _accepts(request.ready), END_TIMEOUT_SECONDS):
+        return None
+    return BusyError(
+        f"{request.program} still listens on {request.ready} {END_TIMEOUT_SECONDS:.0f} s "
+        "after its link was deleted; end it"
+    )
 
 
 def _launch(request: StartProcess, about: str) -> BackendError | None:
@@ -68,8 +89,9 @@ def _launch(request: StartProcess, about: str) -> BackendError | None:
             process = subprocess.Popen(
                 request.argv,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env={name: value for name, value in os.environ.items() if name not in _NOT_INHERITED},
                 cwd="/",
                 start_new_session=True,
             )
@@ -86,8 +108,8 @@ def _launch(request: StartProcess, about: str) -> BackendError | None:
             )
         if status != 0:
             return RejectedError(f"{about}: it ended with status {status}: {_last_words(said)}")
-    if not _wait(lambda: _accepts(request.ready), START_TIMEOUT_SECONDS):
-        return UnreachableError(f"{about}: nothing listens on {request.ready}; run it by hand to see why")
+    if not _wait(lambda: _answers(request.ready, request.question), START_TIMEOUT_SECONDS):
+        return UnreachableError(f"{about}: nothing answers on {request.ready}; run it by hand to see why")
     return None
 
 
@@ -99,12 +121,23 @@ def _last_words(said: IO[bytes]) -> str:
 
 def _accepts(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(1.0)
+        connection.settimeout(_ANSWER_SECONDS)
         try:
             connection.connect(path)
         except OSError:
             return False
         return True
+
+
+def _answers(path: str, question: bytes) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ANSWER_SECONDS)
+        try:
+            connection.connect(path)
+            connection.sendall(question)
+            return bool(connection.recv(1))
+        except OSError:
+            return False
 
 
 def _wait(condition: Callable[[], bool], timeout_seconds: float) -> bool:

@@ -22,7 +22,7 @@ class WireGuard(Backend):
 
     A link is the kernel's unless a userspace WireGuard has a socket of its name and the kernel says that it is none
     of its own: the folder of those sockets is shared by all network namespaces, and a socket outlives its link for
-    about two seconds.
+    a moment.
     """
 
     tables: ClassVar[frozenset[str]] = frozenset({TABLE})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from intent.resources import link as links
 from intent.resources import netlink
@@ -16,7 +16,7 @@ from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import NetlinkDeviceRow, NetlinkPeerRow, PortRow
 from reconciler.backends.netlink_socket import Message, NetlinkSocket, Refusal
 from reconciler.backends.wireguard_errors import Results, about, not_there, of_each, port_taken
-from reconciler.core.errors import BackendError, OccupiedError, StaleError, UnsupportedError
+from reconciler.core.errors import BackendError, OccupiedError, RejectedError, StaleError, UnsupportedError
 
 NETLINK_GENERIC = 16
 GENL_ID_CTRL = 16
@@ -95,12 +95,12 @@ class KernelWireGuard:
 
     def set_device(self, request: SetDevice) -> BackendError | None:
         """Configure an interface."""
-        (result,) = self._carry_out([request], [wire.device_message(request)])
+        (result,) = self._carry_out([request], lambda: [wire.device_message(request)])
         return port_taken(request) if isinstance(result, OccupiedError) else result
 
     def set_peers(self, link: str, requests: Sequence[SetPeer]) -> Results:
         """Change peers, each public key at most once, in few messages; where one fails, find the culprit."""
-        results = self._carry_out(requests, wire.peer_messages(link, requests))
+        results = self._carry_out(requests, lambda: wire.peer_messages(link, requests))
         if len(requests) > 1:
             # The kernel stops inside a message at its first fault, and does not say at which peer.
             for position, result in enumerate(results):
@@ -108,15 +108,18 @@ class KernelWireGuard:
                     (results[position],) = self.set_peers(link, [requests[position]])
         return results
 
-    def _carry_out(self, requests: Sequence[Request], parts: Sequence[wire.SetMessage]) -> Results:
+    def _carry_out(self, requests: Sequence[Request], spell: Callable[[], list[wire.SetMessage]]) -> Results:
         results: Results = [None] * len(requests)
         try:
             if (family := self._family_id()) is None:
                 return [not_there(request) for request in requests]
+            parts = spell()
             messages = [_message(family, wire.CMD_SET_DEVICE, _resolve(part.body)) for part in parts]
             refusals = self._generic.send(messages)
         except BackendError as error:
             return of_each(requests, error)
+        except (ValueError, struct.error) as error:
+            return of_each(requests, RejectedError(f"a value is out of its range: {error}"))
         for part, refusal in zip(parts, refusals, strict=True):
             if refusal is not None:
                 self._forget_family_after(refusal)

@@ -37,7 +37,13 @@ def _edges(
     """Return for each operation the numbers of those that come before it."""
     making = {op.key: number for number, op in enumerate(operations) if op.action is not Action.DELETE}
     deleting = {op.key: number for number, op in enumerate(operations) if op.action is Action.DELETE}
-    holders: dict[Hashable, int] = {claim: number for key, number in deleting.items() for claim in have[key].claims()}
+    # What vanishes with a deleted object lets go of what it holds at the same moment.
+    holders: dict[Hashable, int] = {
+        claim: number
+        for key, number in deleting.items()
+        for part in (key, *operations[number].takes)
+        for claim in have[part].claims()
+    }
     before: list[set[int]] = [set() for _ in operations]
     for key, number in making.items():
         for need in want[key].requires():
