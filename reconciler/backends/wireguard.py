@@ -46,7 +46,7 @@ class WireGuard(Backend):
     def send(self, requests: Sequence[Request]) -> Results:
         """Carry out the requests; neighbouring ones for peers of one link go out together."""
         results: Results = []
-        for run in _runs(requests):
+        for run in in_runs(requests):
             try:
                 results += self._send_run(run)
             except BackendError as error:
@@ -89,7 +89,7 @@ def _no_link(request: Request) -> StaleError:
     return StaleError(f"{about(request)}: there is no such link; it went away, or was not made")
 
 
-def _runs(requests: Sequence[Request]) -> Iterator[list[SetDevice | SetPeer]]:
+def in_runs(requests: Sequence[Request]) -> Iterator[list[SetDevice | SetPeer]]:
     """Yield neighbouring requests that may go out together: for peers of one link, none of them twice."""
     run: list[SetDevice | SetPeer] = []
     seen: set[str] = set()

@@ -15,7 +15,7 @@ from intent.resources import netlink
 from intent.resources import wireguard_netlink as wire
 from intent.resources.netlink import IndexOf
 from intent.resources.wireguard_device import WireGuardDevice
-from intent.resources.wireguard_names import Endpoint, key_bytes, key_text
+from intent.resources.wireguard_names import Endpoint, endpoint, key_bytes, key_text, prefix
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import NetlinkDeviceRow, NetlinkPeerRow, WireGuardContext
@@ -132,10 +132,10 @@ def test_pyroute2_reads_the_same(peer: WireGuardPeer) -> None:
     assert theirs.get_attr("WGPEER_A_PUBLIC_KEY").decode() == peer.public_key
     assert theirs.get_attr("WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL") == peer.persistent_keepalive
     allowed = theirs.get_attr("WGPEER_A_ALLOWEDIPS") or []
-    assert tuple(item["addr"] for item in allowed) == peer.allowed_ips
+    assert tuple(prefix(item["addr"]) for item in allowed) == peer.allowed_ips
     if peer.endpoint is not None:
         where = theirs.get_attr("WGPEER_A_ENDPOINT")
-        assert (where["addr"], where["port"]) == peer.endpoint
+        assert endpoint(where["addr"], where["port"]) == peer.endpoint
 
 
 @pytest.mark.parametrize("junk", [b"\x00\x00\x00\x00", b"\xff\xff\x08\x00", b"\x08\x00\x08\x80\xff\xff\x00\x00"])
