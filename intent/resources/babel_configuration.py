@@ -13,6 +13,9 @@ from intent.resources.babel_wire import WITHDRAWN
 from intent.resources.file import marked
 from intent.resources.route import PROTOCOL_ANNOUNCED, PROTOCOL_WITHDRAWN
 
+NO_LINK = "stellwerk-none"
+"""The name of a link that does not exist: babeld keeps it in mind and does nothing with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExitMetric:
@@ -44,6 +47,9 @@ class BabelConfiguration:
             f"# Announce routes from table {self.table}, and install the mesh's routes there.",
             f"import-table {self.table}",
             f"export-table {self.table}",
+            "",
+            "# babeld does not start without any interface. The real ones are added while it runs; this one never is.",
+            f"interface {NO_LINK}",
         )
 
     def _filters(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Pure: lines in, rows out; the socket is elsewhere. Fields that a newer babeld ad
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -88,12 +89,17 @@ def parse_line(socket: str, version: str, line: bytes) -> InterfaceRow | XrouteR
     if kind == b"xroute":
         if (match := _XROUTE.match(line)) is None:
             raise ValueError("malformed xroute line")
-        destination, source = (str(ip_network(prefix.decode(), strict=False)) for prefix in match.group(1, 2))
-        return XrouteRow(socket, destination, source, int(match[3]))
+        return XrouteRow(socket, _normal(match[1]), _normal(match[2]), int(match[3]))
     if not kind:
         raise ValueError("no line of a dump")
     # A kind that only a newer babeld has.
     return None
+
+
+@lru_cache(maxsize=8192)
+def _normal(prefix: bytes) -> str:
+    # The same prefixes come back in every dump.
+    return str(ip_network(prefix.decode(), strict=False))
 
 
 def daemon_key(socket: str) -> Key:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from tests.leftovers import session_name
+
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
 PATIENCE_SECONDS = 20.0
@@ -125,7 +127,7 @@ class Mesh:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stw-"))
-        name = f"stw-{uuid4().hex[:8]}"
+        name = session_name(f"babel-{uuid4().hex[:8]}")
         self.nodes: list[Node] = []
         try:
             for letter in "ab":

@@ -76,9 +76,13 @@ def test_a_file_that_changed_takes_a_restart_which_the_operators_command_does(me
     assert backend.send(want.create()) == [None], "it starts a babeld that does not run"
     assert want.changes(daemon(mesh.a)) == {}
     first = mesh.a.pid
-    time.sleep(0.05)  # a file's time says nothing about a start in the same 20 ms
-    write(mesh.a, 11)
-    assert want.changes(daemon(mesh.a))["configuration"].have == OUTDATED
+
+    def outdated() -> bool:
+        # A file's time says nothing about a start in the same 20 ms.
+        write(mesh.a, 11)
+        return [change.have for change in want.changes(daemon(mesh.a)).values()] == [OUTDATED]
+
+    until(outdated, "babeld has an old file")
     assert backend.send(want.create()) == [None]
     assert want.changes(daemon(mesh.a)) == {}
     assert mesh.a.pid != first

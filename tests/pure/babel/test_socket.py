@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
+from intent.resources.babel_daemon import RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, BabelInterface, FlushBabelInterface
 from intent.resources.babel_wire import DaemonRow, InterfaceRow, XrouteRow, flush_is_safe
 from reconciler.backends import babeld_socket
@@ -264,3 +265,9 @@ def test_no_babeld_before_1_14_or_of_unknown_version_is_ever_told_to_flush(versi
 )
 def test_the_files_on_a_command_line(command: str, paths: list[str] | None) -> None:
     assert configuration_paths(command.split()) == paths
+
+
+def test_a_restart_command_that_is_not_there_is_known_before() -> None:
+    requests = [RestartBabeld((program, "restart"), "/run/s", None) for program in ("sh", "/no/such", "/no/such")]
+    (lack,) = Babeld().lacks(requests)
+    assert "/no/such restart" in str(lack)
