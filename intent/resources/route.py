@@ -107,6 +107,14 @@ class Route(Resource):
         """Return whether a daemon or the kernel keeps it, rather than an administrator."""
         return self.protocol not in (RTPROT_BOOT, RTPROT_STATIC)
 
+    def changes(self, observed: Self) -> dict[str, Change]:
+        """Return what differs; no gateway, or no link, means that there must be none."""
+        return {
+            field: Change(have, want)
+            for field in self.compared
+            if (want := getattr(self, field)) != (have := getattr(observed, field))
+        }
+
     def create(self) -> tuple[Request, ...]:
         """Return the request that adds the route."""
         return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, f"add {self.describe()}"),)
