@@ -8,7 +8,7 @@ from functools import cached_property
 class Secret:
     """Bytes that no log, plan, error or traceback shows: only `reveal` gives them."""
 
-    __slots__ = ("_value", "__dict__")
+    __slots__ = ("__dict__", "_value")
 
     def __init__(self, value: bytes) -> None:
         self._value = bytes(value)

@@ -1,0 +1,75 @@
+"""The shape of a feature: one thing that an operator can ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from intent.references import Reference, References
+from intent.resources.resource import Resource
+from intent.tree import Path
+
+if TYPE_CHECKING:
+    from intent.document import Node
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong that only shows when fields are looked at together.
+
+    ``path`` leads from the feature's value to the offending item. ``first`` is where that which it collides with
+    stands; its line is put at ``{line}`` of the message.
+    """
+
+    path: Path
+    message: str
+    suggestion: str | None = None
+    first: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A thing that a node has once, and the field which asks for it: a name of an interface, a UDP port.
+
+    Two holdings of the same thing and value, by whatever features, are reported.
+    """
+
+    path: Path
+    thing: str
+    value: str | int
+
+
+def nothing(model: Any, node: Node) -> Iterable[Any]:
+    """Return nothing: the feature has no such thing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature(Generic[M]):
+    """One thing that an operator can ask for under a key of the node file. A module exports it as ``FEATURE``.
+
+    All functions are pure. ``check`` and ``holds`` see a node from which features with errors of their own are left
+    out; ``references`` and ``expand`` see a whole one.
+    """
+
+    name: str
+    """The key in the node file."""
+    model: type[M]
+    """What stands under the key."""
+    description: str
+    """What it is for, in one or two sentences: editors show it."""
+    expand: Callable[[M, Node, References], Iterable[Resource]]
+    """The objects that the node is to have. May raise IntentError with problems made by ``node.problem``."""
+    needs: tuple[str, ...] = ()
+    """The features that must be there too."""
+    check: Callable[[M, Node], Iterable[Finding]] = nothing
+    """What is wrong although every field for itself is right."""
+    holds: Callable[[M, Node], Iterable[Holding]] = nothing
+    """What the feature takes that a node has once."""
+    references: Callable[[M, Node], Iterable[Reference[Any]]] = nothing
+    """What has to be looked up before `expand`."""

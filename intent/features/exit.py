@@ -1,0 +1,195 @@
+"""``exit``: prefixes whose traffic leaves the mesh here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv6Network
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from intent.babel_parameters import Announcing
+from intent.feature import Feature, Finding
+from intent.features.links import is_link_name
+from intent.features.mesh import Mesh, to_mesh
+from intent.fields import BabelMetric, InterfaceName, IPv6Prefix, IPv6Text, TrueFalse
+from intent.references import References
+from intent.resources.babel_announcement import BabelAnnouncement
+from intent.resources.babel_configuration import ExitMetric
+from intent.resources.resource import Resource
+from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
+from intent.validation import Model
+
+if TYPE_CHECKING:
+    from intent.document import Node
+
+GUARD_METRIC = 1_000_000
+"""The kernel's metric of the route against loops: any other route to the same prefix wins."""
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_UNIQUE_LOCAL = IPv6Network("fc00::/7")
+_SPECIAL_PURPOSE = (
+    (IPv6Network("2001:db8::/32"), "documentation (RFC 3849)"),
+    (IPv6Network("3fff::/20"), "documentation (RFC 9637)"),
+    (IPv6Network("2001::/32"), "Teredo (RFC 4380)"),
+    (IPv6Network("2001::/23"), "protocol assignments of the IETF (RFC 2928)"),
+    (IPv6Network("2002::/16"), "6to4 (RFC 3056)"),
+    (IPv6Network("2620:4f:8000::/48"), "the AS112 service (RFC 7534)"),
+)
+_ADVICE = "for a test or a closed network, write `allow_special_purpose: true` under `exit`"
+
+
+class Via(Model):
+    """The way out."""
+
+    words = "the way out of an exit"
+
+    interface: InterfaceName = Field(
+        description="The interface that the traffic leaves through; not one of the mesh.", examples=["wan"]
+    )
+    gateway: IPv6Text | None = Field(
+        default=None,
+        description="The IPv6 address of the next router on that interface. Left out for tunnels that have just one "
+        "other end.",
+        examples=["fd00:aa::1"],
+    )
+
+
+class ExitPrefix(Model):
+    """A prefix whose traffic leaves here."""
+
+    words = "an exit prefix"
+
+    prefix: IPv6Prefix = Field(
+        description="The IPv6 prefix: packets from addresses inside it leave here. It has to be routed to this node "
+        "from outside.",
+        examples=["2001:db8:42::/56"],
+    )
+    via: Via = Field(description="Where its traffic goes.")
+    metric: BabelMetric = Field(
+        default=0,
+        description="The babel metric that the exit is announced with, 0–65533: of several exits for the same prefix "
+        "the nearest is used, and each unit here makes this one seem further away.",
+        examples=[128],
+    )
+
+
+class Exit(Announcing):
+    """Prefixes whose traffic leaves the mesh here."""
+
+    words = "the exit"
+
+    allow_special_purpose: TrueFalse = Field(
+        default=False,
+        description="Whether prefixes that the Internet does not route are right too: documentation and other special "
+        "purposes, and unique local addresses (fc00::/7). For tests and closed networks.",
+    )
+    prefixes: tuple[ExitPrefix, ...] = Field(description="The prefixes, which do not overlap.")
+
+    def exit_metrics(self) -> tuple[ExitMetric, ...]:
+        """Return the prefixes with the metric each is announced with."""
+        return tuple(ExitMetric(entry.prefix, entry.metric) for entry in self.prefixes)
+
+
+def check(exit_: Exit, node: Node) -> Iterator[Finding]:
+    """Yield prefixes that cannot be an exit's, and ways out that lead back in."""
+    for number, entry in enumerate(exit_.prefixes):
+        yield from _prefix_findings(number, entry.prefix, exit_.allow_special_purpose)
+        yield from _via_findings(number, entry, node)
+    yield from _overlaps(exit_)
+
+
+def _prefix_findings(number: int, prefix: IPv6Network, special_allowed: bool) -> Iterator[Finding]:
+    path = ("prefixes", number, "prefix")
+    if prefix.prefixlen == 0:
+        yield Finding(
+            path,
+            "an exit for `::/0` would draw every packet of the whole mesh to this node, whatever its source",
+            "name the prefixes that are routed to this node",
+        )
+        return
+    allowed = (_GLOBAL_UNICAST, _UNIQUE_LOCAL) if special_allowed else (_GLOBAL_UNICAST,)
+    if not any(prefix.subnet_of(block) for block in allowed):
+        unique_local = prefix.subnet_of(_UNIQUE_LOCAL)
+        kind = "unique local addresses, which the Internet does not route" if unique_local else "not global unicast"
+        advice = _ADVICE if unique_local else "global unicast addresses are inside 2000::/3"
+        yield Finding(path, f"`{prefix}` is {kind}: no answer could come back", advice)
+        return
+    for block, purpose in () if special_allowed else _SPECIAL_PURPOSE:
+        if prefix.overlaps(block):
+            inside = "is inside" if prefix.subnet_of(block) else "contains"
+            yield Finding(path, f"`{prefix}` {inside} {block}, which is for {purpose}", _ADVICE)
+            return
+
+
+def _via_findings(number: int, entry: ExitPrefix, node: Node) -> Iterator[Finding]:
+    path = ("prefixes", number, "via")
+    mesh = node.get(Mesh)
+    name = entry.via.interface
+    if is_link_name(name) or (mesh is not None and any(name == interface.name for interface in mesh.interfaces)):
+        yield Finding(
+            (*path, "interface"),
+            f"`{name}` is a mesh interface: the traffic would go back into the mesh",
+            "name the interface that leads out, such as the uplink or a tunnel",
+        )
+    if entry.via.gateway is not None and entry.via.gateway in entry.prefix:
+        yield Finding(
+            (*path, "gateway"), f"the gateway `{entry.via.gateway}` is inside the exit's own prefix `{entry.prefix}`"
+        )
+
+
+def _overlaps(exit_: Exit) -> Iterator[Finding]:
+    """Yield each prefix that overlaps one before it in the order of addresses: sorted, only neighbours can."""
+    order = sorted(range(len(exit_.prefixes)), key=lambda number: (exit_.prefixes[number].prefix, number))
+    open_number: int | None = None
+    for number in order:
+        prefix = exit_.prefixes[number].prefix
+        if open_number is not None and prefix.subnet_of(exit_.prefixes[open_number].prefix):
+            first, second = sorted((open_number, number))
+            other = exit_.prefixes[first].prefix
+            said = "is written twice, first" if other == prefix else f"overlaps `{other}`"
+            yield Finding(
+                ("prefixes", second, "prefix"),
+                f"`{exit_.prefixes[second].prefix}` {said} in line {{line}}",
+                first=("prefixes", first, "prefix"),
+            )
+        else:
+            open_number = number
+
+
+def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource]:
+    """Yield for each prefix the way out, the guard against loops, the way in, and that babeld announces it."""
+    mesh = node.get(Mesh)
+    if mesh is None:
+        return
+    for entry in exit_.prefixes:
+        prefix = str(entry.prefix)
+        way_out = Route(
+            routing_table=mesh.table,
+            destination=ANYWHERE,
+            source=prefix,
+            link=entry.via.interface,
+            gateway=None if entry.via.gateway is None else str(entry.via.gateway),
+            protocol=PROTOCOL_ANNOUNCED,
+        )
+        yield way_out
+        # What the mesh has no route for would else go back out the way it came, until its hop limit ends.
+        yield Route(
+            routing_table=mesh.table,
+            destination=prefix,
+            kind="unreachable",
+            metric=GUARD_METRIC,
+            protocol=PROTOCOL_HELD,
+        )
+        yield to_mesh(mesh, prefix)
+        yield BabelAnnouncement(ANYWHERE, prefix, mesh.babeld.socket, way_out.key, entry.metric)
+
+
+FEATURE = Feature(
+    name="exit",
+    model=Exit,
+    description="Makes the node an exit: traffic of the mesh from these prefixes leaves here, and babel says so.",
+    needs=("mesh",),
+    check=check,
+    expand=expand,
+)

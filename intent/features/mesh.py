@@ -1,0 +1,196 @@
+"""``mesh``: the routing domain. What enters on a mesh interface is looked up in the mesh's own table only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from intent.babel_parameters import BABEL_PORT, Announcing, BabelParameters
+from intent.feature import Feature, Finding, Holding
+from intent.fields import Argument, BabeldSocket, InterfaceName, IPv6Prefix, Path, RulePriority, Table
+from intent.references import References
+from intent.resources.babel_configuration import BabelConfiguration
+from intent.resources.babel_daemon import BabelDaemon
+from intent.resources.babel_interface import BabelInterface, Options
+from intent.resources.file import File
+from intent.resources.resource import Resource
+from intent.resources.rule import Rule
+from intent.resources.sysctl import Sysctl
+from intent.validation import Model
+
+if TYPE_CHECKING:
+    from intent.document import Node
+
+
+_FAMILIES: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv6", "ipv4")
+
+
+class MeshInterface(BabelParameters):
+    """An interface on which babel speaks."""
+
+    words = "a mesh interface"
+
+    name: InterfaceName = Field(
+        description="The interface's name. It is either there already or made elsewhere in this file.",
+        examples=["mesh0"],
+    )
+
+
+class Babeld(Model):
+    """The babeld that speaks for this node."""
+
+    words = "the settings of babeld"
+
+    socket: BabeldSocket = Field(
+        default="/run/babeld.sock",
+        description="Where babeld is spoken to: the path it was given as `local-path-readwrite`, or `[::1]:PORT` for "
+        "`local-port-readwrite`.",
+        examples=["/run/babeld.sock", "[::1]:33123"],
+    )
+    config: Path = Field(
+        default="/etc/stellwerk/babeld.conf",
+        description="The file that is written for babeld: its tables and what it may announce. Start babeld with "
+        "`-c` and this path.",
+        examples=["/etc/stellwerk/babeld.conf"],
+    )
+    restart_command: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="The command that restarts babeld, as a list of words, run without a shell. babeld cannot change "
+        "some things while it runs; without this field they are only reported as pending. A restart interrupts "
+        "routing for seconds.",
+        examples=[["systemctl", "restart", "babeld"]],
+    )
+
+
+class Mesh(Model):
+    """The routing domain."""
+
+    words = "the mesh"
+
+    table: Table = Field(
+        default=10,
+        description="The number of the kernel's routing table for the mesh, 1–65534 but not 253–255. Nothing else "
+        "should use it.",
+        examples=[10],
+    )
+    rule_priority: RulePriority = Field(
+        default=1000,
+        description="The priority of the routing rules that send traffic to the mesh's table, 1–32764; the one after "
+        "it is used too.",
+        examples=[1000],
+    )
+    prefixes: tuple[IPv6Prefix, ...] = Field(
+        default=(),
+        description="The IPv6 prefixes of this mesh. The node's own packets from and to them are looked up in the "
+        "mesh's table, and the node's own addresses inside them are announced.",
+        examples=[["fd00:6d65:7368::/48"]],
+    )
+    uplinks: tuple[InterfaceName, ...] = Field(
+        default=(),
+        description="Interfaces that get their default route from router advertisements. A node that forwards would "
+        "stop to listen to them; these go on (accept_ra=2).",
+        examples=[["wan"]],
+    )
+    interfaces: tuple[MeshInterface, ...] = Field(
+        default=(), description="The interfaces on which babel speaks. Those of `links` belong to them anyway."
+    )
+    babeld: Babeld = Field(default=Babeld(), description="The babeld that speaks for this node.")
+
+
+def check(mesh: Mesh, node: Node) -> Iterator[Finding]:
+    """Yield what is wrong between the fields of the mesh."""
+    names = {interface.name: number for number, interface in reversed(list(enumerate(mesh.interfaces)))}
+    for number, interface in enumerate(mesh.interfaces):
+        yield from interface.findings(("interfaces", number))
+    for number, uplink in enumerate(mesh.uplinks):
+        if uplink in names:
+            yield Finding(
+                ("uplinks", number),
+                f"`{uplink}` is a mesh interface (line {{line}}) and cannot be an uplink",
+                "the uplink is where the node itself gets its Internet from, outside of the mesh",
+                first=("interfaces", names[uplink], "name"),
+            )
+        if uplink in mesh.uplinks[:number]:
+            yield Finding(
+                ("uplinks", number),
+                f"`{uplink}` is written twice, first in line {{line}}",
+                first=("uplinks", mesh.uplinks.index(uplink)),
+            )
+    yield from _prefix_findings(mesh)
+
+
+def _prefix_findings(mesh: Mesh) -> Iterator[Finding]:
+    for number, prefix in enumerate(mesh.prefixes):
+        if prefix.prefixlen == 0:
+            yield Finding(
+                ("prefixes", number),
+                "`::/0` would send all of the node's own packets into the mesh, those of its tunnels too",
+                "name the prefixes that the mesh uses",
+            )
+        elif prefix.is_link_local or prefix.is_multicast or prefix.is_loopback:
+            yield Finding(("prefixes", number), f"`{prefix}` is never routed, so it is no prefix of a mesh")
+        elif prefix in mesh.prefixes[:number]:
+            first = mesh.prefixes.index(prefix)
+            message = f"`{prefix}` is written twice, first in line {{line}}"
+            yield Finding(("prefixes", number), message, first=("prefixes", first))
+
+
+def holds(mesh: Mesh, node: Node) -> Iterator[Holding]:
+    """Yield babel's own port, and each interface's place in babel."""
+    yield Holding((), "UDP port", BABEL_PORT)
+    for number, interface in enumerate(mesh.interfaces):
+        yield Holding(("interfaces", number, "name"), "mesh interface", interface.name)
+
+
+def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]:
+    """Yield forwarding, the rules that keep the mesh apart, and all that babeld is to know."""
+    yield from _forwarding(mesh)
+    for interface in mesh.interfaces:
+        yield from member(mesh, interface.name, interface.options())
+    for prefix in mesh.prefixes:
+        yield to_mesh(mesh, str(prefix))
+        yield Rule(family="ipv6", priority=mesh.rule_priority, routing_table=mesh.table, source=str(prefix))
+    exits = tuple(
+        exit_ for feature in node.features if isinstance(feature, Announcing) for exit_ in feature.exit_metrics()
+    )
+    configuration = BabelConfiguration(table=mesh.table, exits=exits, own_prefixes=mesh.prefixes)
+    yield File(mesh.babeld.config, configuration.render())
+    yield BabelDaemon(
+        socket=mesh.babeld.socket,
+        configuration=mesh.babeld.config,
+        restart_command=mesh.babeld.restart_command,
+    )
+
+
+def _forwarding(mesh: Mesh) -> Iterator[Resource]:
+    # Once a node forwards it ignores router advertisements with accept_ra=1, and its uplink's default route runs out.
+    accepting = tuple(f"net/ipv6/conf/{uplink}/accept_ra" for uplink in mesh.uplinks)
+    for name in accepting:
+        yield Sysctl(name=name, value="2")
+    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=accepting)
+
+
+def member(mesh: Mesh, interface: str, options: Options) -> Iterator[Resource]:
+    """Yield what makes an interface part of the mesh: babel on it, and no way out but the mesh's table."""
+    yield BabelInterface(interface, mesh.babeld.socket, options)
+    for family in _FAMILIES:
+        yield Rule(family=family, priority=mesh.rule_priority, routing_table=mesh.table, iif=interface)
+        yield Rule(family=family, priority=mesh.rule_priority + 1, action="unreachable", iif=interface)
+
+
+def to_mesh(mesh: Mesh, prefix: str) -> Resource:
+    """Return the rule that looks up packets to a prefix in the mesh's table."""
+    return Rule(family="ipv6", priority=mesh.rule_priority, routing_table=mesh.table, destination=prefix)
+
+
+FEATURE = Feature(
+    name="mesh",
+    model=Mesh,
+    description="The routing domain: interfaces on which babel speaks, and the routing table of their traffic. What "
+    "enters on a mesh interface never leaks into the node's own uplink.",
+    check=check,
+    holds=holds,
+    expand=expand,
+)

@@ -1,0 +1,181 @@
+"""The text of a file, and its lines as an error may show them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from array import array
+from bisect import bisect_right
+
+from intent.display import MASK, key_spans, looks_like_key, shown, width
+from intent.problems import IntentError, Problem
+
+CELLS = 96
+"""How many terminal cells of a source line are shown."""
+_TAB_STOP = 4
+KEPT_PROBLEMS = 1000
+"""How many problems of one file are kept; the rest is counted."""
+
+_SECRET_WORDS = ("private", "privkey", "preshared", "presharedkey", "psk", "secret", "passw")
+_SECRET_NAMES = ("private_key", "preshared_key")
+_ENTRY = re.compile(r"""(?P<name>[\w-]+)["']?\s*:(?=\s|$)""")
+_WORD = re.compile(r"""[^\s{}\[\],"']+""")
+_PLAIN_WORDS = ("file", "generate", "true", "false", "#")
+_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+def names_a_secret(key: str) -> bool:
+    """Return whether what stands under this key of a file could be a secret, also where the key is misspelt."""
+    key = key.lower().replace("-", "_")
+    if key == "public_key":
+        return False
+    return any(word in key for word in _SECRET_WORDS) or bool(
+        difflib.get_close_matches(key[:40], _SECRET_NAMES, 1, 0.75)
+    )
+
+
+def may_be_shown(word: str) -> bool:
+    """Return whether a word in the value of a secret-sounding key is no secret: a path, or a word of our own."""
+    return (word.startswith("/") and not looks_like_key(word)) or bool(
+        difflib.get_close_matches(word[:40], _PLAIN_WORDS, 1, 0.7)
+    )
+
+
+class Source:
+    """A named text with line numbers, and the places in it that are never shown."""
+
+    __slots__ = ("_secrets", "_starts", "name", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._starts: array[int] | None = None
+        self._secrets: dict[int, list[tuple[int, int]]] = {}
+
+    def _line_starts(self) -> array[int]:
+        if self._starts is None:
+            self._starts = array("Q", [0])
+            self._starts.extend(match.end() for match in _BREAK.finditer(self.text))
+        return self._starts
+
+    def line(self, number: int) -> str:
+        """Return a line, counted from 1, without its end; empty where there is none."""
+        starts = self._line_starts()
+        if not 1 <= number <= len(starts):
+            return ""
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return line and column, from 1, of a character of the text."""
+        starts = self._line_starts()
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the position in the text of a line and column, counted from 1."""
+        starts = self._line_starts()
+        return len(self.text) if line > len(starts) else min(len(self.text), starts[line - 1] + column - 1)
+
+    def hide(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Never show the text from one line and column, counted from 1, up to another."""
+        last = min(end[0], len(self._line_starts()))
+        for number in range(start[0], last + 1):
+            first_column = start[1] - 1 if number == start[0] else 0
+            last_column = end[1] - 1 if number == end[0] else len(self.line(number))
+            self._secrets.setdefault(number, []).append((first_column, last_column))
+
+    def _hidden(self, number: int, line: str) -> list[tuple[int, int]]:
+        spans = [*self._secrets.get(number, ()), *_secret_words(line)]
+        for start, end in key_spans(line):
+            before = line[:start].rstrip(" \"'")
+            if not re.search(r"\bpublic_key[\"']?\s*:$", before):
+                spans.append((start, end))
+        return spans
+
+    def excerpt(self, number: int, column: int) -> tuple[str, int]:
+        """Return a line as it may be shown, cut around the column, and the cells before the column."""
+        line = self.line(number)
+        first, last = max(0, column - 1 - 4 * CELLS), column - 1 + 4 * CELLS
+        hidden = self._hidden(number, line) if len(line) < 1 << 16 else [(0, len(line))]
+        before: list[str] = []
+        after: list[str] = []
+        cells = 0
+        position = first
+        while position < min(last, len(line)):
+            span = next((span for span in hidden if span[0] <= position < span[1]), None)
+            shown_text = MASK if span else _shown(line[position], cells)
+            (before if position < column - 1 else after).extend(shown_text)
+            cells += sum(map(width, shown_text))
+            position = span[1] if span else position + 1
+        return _cut(before, after, left=first > 0, right=last < len(line))
+
+    def problem(self, line: int, column: int, message: str, suggestion: str | None = None) -> Problem:
+        """Return a problem at a line and column of this text, counted from 1; 0 is the whole file."""
+        if not line:
+            return Problem(self.name, 0, 0, message, suggestion)
+        source, caret = self.excerpt(line, column)
+        return Problem(self.name, line, column, message, suggestion, source, caret)
+
+
+def _shown(character: str, cells: int) -> str:
+    return " " * (_TAB_STOP - cells % _TAB_STOP) if character == "\t" else shown(character)
+
+
+def _secret_words(line: str) -> list[tuple[int, int]]:
+    """Return where values of secret-sounding keys stand in the line; paths and our own field names may be seen."""
+    spans = []
+    for entry in _ENTRY.finditer(line):
+        if not names_a_secret(entry["name"]):
+            continue
+        end = line.find("}", entry.end())
+        for word in _WORD.finditer(line, entry.end(), len(line) if end < 0 else end):
+            if not may_be_shown(word[0].rstrip(":")):
+                spans.append(word.span())
+    return spans
+
+
+def _cut(before: list[str], after: list[str], left: bool, right: bool) -> tuple[str, int]:
+    """Return the characters around the caret that fit in `CELLS`, with … where some are left out."""
+    behind = min(sum(map(width, after)), CELLS // 3)
+    room = CELLS - behind
+    start, cells = len(before), 0
+    while start and cells + width(before[start - 1]) <= room:
+        start -= 1
+        cells += width(before[start])
+    left = left or start > 0
+    if left and start < len(before):
+        cells -= width(before[start])
+        start += 1
+    end, total = 0, cells
+    while end < len(after) and total + width(after[end]) < CELLS:
+        total += width(after[end])
+        end += 1
+    text = ("…" if left else "") + "".join(before[start:]) + "".join(after[:end])
+    return (text + ("…" if right or end < len(after) else "")).rstrip(), cells + (1 if left else 0)
+
+
+class Report:
+    """The problems found in one text so far. They are made into text at the end, when all secrets are known."""
+
+    __slots__ = ("_found", "_source")
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: dict[tuple[int, int, str], str | None] = {}
+
+    def add(self, place: tuple[int, int], message: str, suggestion: str | None = None) -> None:
+        """Note a problem at a line and column, counted from 1; ``(0, 0)`` is the whole file."""
+        self._found.setdefault((*place, message), suggestion)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def error(self) -> IntentError:
+        """Return the error that holds the problems; the first `KEPT_PROBLEMS` of them with their lines."""
+        kept = sorted(self._found)[:KEPT_PROBLEMS]
+        problems = [
+            self._source.problem(line, column, message, self._found[line, column, message])
+            for line, column, message in kept
+        ]
+        return IntentError(problems, len(self._found) - len(kept))

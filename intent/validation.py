@@ -1,0 +1,175 @@
+"""Values of a file into models, with every problem in plain words at its place."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+
+from intent import tree
+from intent.display import quoted
+from intent.field_types import WRONG, described
+from intent.source import Report, may_be_shown, names_a_secret
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Model(BaseModel):
+    """Base of the models of a node file: strict, frozen, nothing unknown."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    words: ClassVar[str]
+    """What an error calls this, with its article, such as ``a mesh interface``."""
+
+
+def validate(model: type[M], value: tree.Tree, at: tree.Path, report: Report) -> M | None:
+    """Return the model of a value, ``None`` when something in it is wrong, which is then reported.
+
+    ``at`` is the way from the root of the file to the value, for messages.
+    """
+    try:
+        return model.model_validate(tree.plain(value))
+    except ValidationError as exc:
+        _Problems(model, value, at, report).explain(exc)
+        return None
+
+
+def meant(word: str, known: tuple[str, ...]) -> str | None:
+    """Return the known word that a misspelt one was probably meant to be."""
+    squeezed = {name.replace("_", ""): name for name in known}
+    simple = word[:60].lower().replace("-", "").replace("_", "")
+    near = difflib.get_close_matches(simple, list(squeezed), 1)
+    return squeezed[near[0]] if near else None
+
+
+class _Problems:
+    """The problems of one value against one model."""
+
+    def __init__(self, model: type[BaseModel], value: tree.Tree, at: tree.Path, report: Report) -> None:
+        self._model = model
+        self._value = value
+        self._at = at
+        self._report = report
+        # Fields that a misspelt one was probably meant to be: that they are missing need not be said as well.
+        self._meant: set[tree.Path] = set()
+
+    def explain(self, error: ValidationError) -> None:
+        """Report all that pydantic found."""
+        errors = error.errors(include_url=False, include_input=True)
+        for one in sorted(errors, key=lambda one: one["type"] != "extra_forbidden"):
+            path = tuple(step for step in one["loc"] if isinstance(step, str | int))
+            self._explain_one(one["type"], path, one.get("input"), one.get("ctx", {}))
+
+    def _explain_one(self, kind: str, path: tree.Path, value: object, context: Mapping[str, Any]) -> None:
+        if kind == "extra_forbidden":
+            self._unknown(path)
+        elif kind == "missing":
+            self._missing(path)
+        elif kind == WRONG:
+            self._report.add(
+                tree.place(self._value, path), f"{self._subject(path)} {context['message']}", context["suggestion"]
+            )
+        else:
+            self._wrong_shape(kind, path, value)
+
+    def _unknown(self, path: tree.Path) -> None:
+        *parent, name = path
+        model = model_at(self._model, tuple(parent))
+        fields = field_names(model)
+        near = meant(str(name), fields)
+        known = "known here: " + ", ".join(f"`{field}`" for field in fields)
+        suggestion = known if near is None else f"did you mean `{near}`?"
+        if near is not None:
+            self._meant.add((*parent, near))
+        hidden = self._is_secret(tuple(parent)) and not may_be_shown(str(name))
+        shown = "this" if hidden else quoted(str(name))
+        self._report.add(
+            tree.place(self._value, path, at_key=True), f"{shown} is not a field of {words_of(model)}", suggestion
+        )
+
+    def _missing(self, path: tree.Path) -> None:
+        parent = tree.follow(self._value, path[:-1])
+        if path in self._meant or not isinstance(parent, tree.Mapping):
+            return
+        if parent.incomplete or path[-1] in parent.entries:
+            return
+        model = model_at(self._model, path[:-1])
+        example = example_of(model, str(path[-1]))
+        self._report.add(
+            tree.place(self._value, path[:-1]),
+            f"{words_of(model)} needs `{path[-1]}`",
+            None if example is None else f"such as `{path[-1]}: {example}`",
+        )
+
+    def _wrong_shape(self, kind: str, path: tree.Path, value: object) -> None:
+        found = "" if self._is_secret(path) else f", not {described(value)}"
+        place = tree.place(self._value, path)
+        model = model_at(self._model, path)
+        subject = self._subject(path)
+        if kind in ("tuple_type", "list_type"):
+            advice = "write it as [ … ], or each item on a line that begins with `- `"
+            self._report.add(place, f"{subject} must be a list{found}", advice)
+        elif kind in ("model_type", "dict_type", "model_attributes_type") and model is not None:
+            fields = ", ".join(f"`{field}`" for field in field_names(model))
+            self._report.add(place, f"{subject} must be a mapping{found}", f"with fields out of {fields}")
+        elif kind in ("too_short", "too_long"):
+            self._report.add(place, f"{subject} must not be empty")
+        else:
+            self._report.add(place, f"{subject} is wrong")
+
+    def _is_secret(self, path: tree.Path) -> bool:
+        return any(isinstance(step, str) and names_a_secret(step) for step in path)
+
+    def _subject(self, path: tree.Path) -> str:
+        """Return what a message begins with: the field's name, for an item that of its list."""
+        whole = (*self._at, *path)
+        names = [step for step in whole if isinstance(step, str)]
+        item = bool(whole) and isinstance(whole[-1], int)
+        return ("an item of " if item else "") + (f"`{names[-1]}`" if names else "this")
+
+
+def model_at(model: type[BaseModel], path: tree.Path) -> type[BaseModel] | None:
+    """Return the model at a path inside another, ``None`` where there is none."""
+    annotation: Any = model
+    for step in path:
+        annotation = _strip(annotation)
+        if isinstance(step, int):
+            annotation = next(iter(get_args(annotation)), None)
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(step)
+            annotation = None if field is None else field.annotation
+        else:
+            return None
+    annotation = _strip(annotation)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _strip(annotation: Any) -> Any:
+    """Return the type inside an optional one and of a root model."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next((part for part in get_args(annotation) if part is not type(None)), None)
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _strip(annotation.model_fields["root"].annotation)
+    return annotation
+
+
+def field_names(model: type[BaseModel] | None) -> tuple[str, ...]:
+    """Return the names of a model's fields."""
+    return () if model is None else tuple(model.model_fields)
+
+
+def words_of(model: type[BaseModel] | None) -> str:
+    """Return what errors call a model."""
+    return model.words if model is not None and issubclass(model, Model) else "this"
+
+
+def example_of(model: type[BaseModel] | None, field: str) -> str | None:
+    """Return the first example of a field that is simple enough to show in a line."""
+    if model is None or field not in model.model_fields:
+        return None
+    examples = model.model_fields[field].examples or []
+    return str(examples[0]) if examples and isinstance(examples[0], str | int) else None

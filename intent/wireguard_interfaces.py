@@ -1,0 +1,142 @@
+"""What every WireGuard interface has, whatever it is for: keys by file, an implementation, peers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from intent.fields import Endpoint, KeyPath, TrueFalse
+from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile, Reference, References
+from intent.resources import wireguard_names
+from intent.resources.file import KeyFile
+from intent.resources.resource import Resource
+from intent.resources.wireguard_device import WireGuardDevice
+from intent.resources.wireguard_link import UserspaceWireGuardLink, WireGuardLink
+from intent.resources.wireguard_peer import WireGuardPeer
+from intent.resources.wireguard_port import WireGuardPort
+from intent.validation import Model
+
+KERNEL_KIND = KernelLinkKind("wireguard")
+
+
+class PrivateKey(Model):
+    """Where the private key is."""
+
+    words = "a private key"
+
+    file: KeyPath = Field(
+        description="The absolute path of a file that holds the key, as `wg genkey` prints it. The key itself never "
+        "stands in the node file.",
+        examples=["/etc/stellwerk/keys/wg-mesh"],
+    )
+    generate: TrueFalse = Field(
+        default=False,
+        description="Whether to make a new key, in a file of mode 0600, when the file does not exist. An existing "
+        "file is never changed.",
+    )
+
+    def reference(self) -> PrivateKeyFile:
+        """Return what has to be looked up."""
+        return PrivateKeyFile(self.file, self.generate)
+
+
+class PresharedKey(Model):
+    """Where the preshared key is."""
+
+    words = "a preshared key"
+
+    file: KeyPath = Field(
+        description="The absolute path of a file that holds the key, as `wg genpsk` prints it; the same key on both "
+        "sides.",
+        examples=["/etc/stellwerk/keys/psk-hamburg-3"],
+    )
+
+    def reference(self) -> PresharedKeyFile:
+        """Return what has to be looked up."""
+        return PresharedKeyFile(self.file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerWish:
+    """A peer of an interface, as asked for. What is ``None`` is left alone."""
+
+    public_key: str
+    preshared_key: PresharedKey | None
+    endpoint: Endpoint | None
+    allowed_ips: tuple[str, ...]
+    persistent_keepalive: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceWish:
+    """A WireGuard interface, as asked for. What is ``None`` is left alone."""
+
+    name: str
+    private_key: PrivateKey
+    implementation: str
+    mtu: int
+    listen_port: int | None
+    fwmark: int | None
+    peers: tuple[PeerWish, ...]
+
+    def references(self) -> Iterator[Reference[Any]]:
+        """Yield what has to be looked up before the interface can be made."""
+        yield self.private_key.reference()
+        if self.implementation == "auto":
+            yield KERNEL_KIND
+        for peer in self.peers:
+            if peer.preshared_key is not None:
+                yield peer.preshared_key.reference()
+            if peer.endpoint is not None and peer.endpoint.is_name:
+                yield HostAddress(peer.endpoint.host)
+
+    def resources(self, references: References) -> Iterator[Resource]:
+        """Yield the link, its key file where the key was made just now, its configuration and its peers."""
+        auto = self.implementation == "auto"
+        kernel = references[KERNEL_KIND] if auto else self.implementation == "kernel"
+        link = WireGuardLink if kernel else UserspaceWireGuardLink
+        yield link(name=self.name, mtu=self.mtu)
+        key = references[self.private_key.reference()]
+        if key.generated:
+            yield KeyFile(self.private_key.file, key.key)
+        yield WireGuardDevice(
+            link=self.name,
+            private_key=key.key,
+            fwmark=self.fwmark,
+            key_file=self.private_key.file if key.generated else None,
+        )
+        if self.listen_port is not None:
+            yield WireGuardPort(link=self.name, port=self.listen_port)
+        for peer in self.peers:
+            yield _peer(self.name, peer, references)
+
+
+def _peer(link: str, peer: PeerWish, references: References) -> WireGuardPeer:
+    return WireGuardPeer(
+        link=link,
+        public_key=peer.public_key,
+        preshared_key=None if peer.preshared_key is None else references[peer.preshared_key.reference()],
+        endpoint=_endpoint(peer.endpoint, references),
+        endpoint_name=None if peer.endpoint is None else str(peer.endpoint),
+        allowed_ips=wireguard_names.prefixes(peer.allowed_ips),
+        persistent_keepalive=peer.persistent_keepalive,
+    )
+
+
+def _endpoint(endpoint: Endpoint | None, references: References) -> wireguard_names.Endpoint | None:
+    """Return the endpoint with its address; ``None``, which leaves it as it is, for a name without one just now."""
+    if endpoint is None:
+        return None
+    address = references[HostAddress(endpoint.host)] if endpoint.is_name else endpoint.host
+    return None if address is None else wireguard_names.endpoint(address, endpoint.port)
+
+
+def generate_conflicts(keys: Iterable[tuple[PrivateKey, int]]) -> Iterator[int]:
+    """Yield the numbers of keys whose file is named before with another ``generate``."""
+    first: dict[str, bool] = {}
+    for key, number in keys:
+        if first.setdefault(key.file, key.generate) != key.generate:
+            yield number

@@ -1,0 +1,287 @@
+"""YAML text into a tree of values with places, event by event: nothing grows with what anchors expand to.
+
+ruamel.yaml's C parser is used where it is installed, the one in Python otherwise. Both give the same events; what a
+scalar means is decided by `intent.scalars`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import ruamel.yaml.main
+from ruamel.yaml import YAML
+from ruamel.yaml import events as yaml_events
+
+from intent.display import quoted
+from intent.scalars import Value, resolve
+from intent.source import Report, Source, may_be_shown, names_a_secret
+from intent.tree import Entry, Mapping, Place, Scalar, Sequence, Tree
+
+CParser: Any = getattr(ruamel.yaml.main, "CParser", None)
+"""The C parser, ``None`` where it is not installed."""
+DEEPEST = 32
+"""How deep lists and mappings may be inside one another, anchors expanded."""
+MOST_VALUES = 250_000
+"""How many values a file may have, anchors expanded."""
+
+_NO_VALUE = re.compile(r"(?:[ \r\n]|#[^\r\n]*)*")
+
+
+class Stop(Exception):
+    """Nothing more can be read; what is wrong has been reported."""
+
+
+def _events(text: str) -> Iterator[Any]:
+    if CParser is not None:
+        parser = CParser(text)
+    else:
+        _, parser = YAML(typ="safe", pure=True).get_constructor_parser(text)
+    while parser.check_event():
+        yield parser.get_event()
+
+
+def _place(mark: Any) -> Place:
+    return mark.line + 1, mark.column + 1
+
+
+class _Frame:
+    """A list or mapping whose end has not come, with what it expands to so far."""
+
+    __slots__ = ("anchor", "depth", "key", "node", "values_before")
+
+    def __init__(self, node: Sequence | Mapping, anchor: str | None, values_before: int) -> None:
+        self.node = node
+        self.anchor = anchor
+        self.values_before = values_before
+        self.depth = 1
+        self.key: _Key | None = None
+
+
+class _Key(NamedTuple):
+    """A key that waits for its value; ``name`` is None when the key cannot be used."""
+
+    name: str | None
+    line: int
+    column: int
+
+
+class _Anchored(NamedTuple):
+    """What an alias stands for, and what it expands to; ``span`` is where it stands unless that is hidden anyway."""
+
+    tree: Tree
+    values: int
+    depth: int
+    span: tuple[Place, Place] | None
+
+
+class Builder:
+    """Builds the tree of one document out of events and reports what is wrong on the way."""
+
+    def __init__(self, source: Source, report: Report) -> None:
+        self._source = source
+        self._report = report
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, _Anchored | None] = {}
+        self._root: Tree | None = None
+        self._documents = 0
+        self._values = 0
+        self._end: Place = (1, 1)
+        # The depth of the mapping in which a key names a secret, while its value is read.
+        self._secret_depth: int | None = None
+
+    def build(self) -> Tree | None:
+        """Return the root of the tree, ``None`` when there is none. Raises Stop."""
+        for event in _events(self._source.text):
+            self._take(event)
+            self._end = _place(event.end_mark)
+        return self._root
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, yaml_events.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml_events.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml_events.MappingStartEvent):
+            self._open(Mapping(*_place(event.start_mark)), event)
+        elif isinstance(event, yaml_events.SequenceStartEvent):
+            self._open(Sequence(*_place(event.start_mark)), event)
+        elif isinstance(event, yaml_events.MappingEndEvent | yaml_events.SequenceEndEvent):
+            self._close(event)
+        elif isinstance(event, yaml_events.DocumentStartEvent):
+            self._document(event)
+
+    def _document(self, event: Any) -> None:
+        self._documents += 1
+        if event.version is not None or event.tags:
+            self._report.add(_place(event.start_mark), "YAML directives (lines that begin with `%`) are not used here")
+        if self._documents > 1:
+            self._report.add(_place(event.start_mark), "a second document begins here; one file describes one node")
+            raise Stop
+
+    def _scalar(self, event: Any) -> None:
+        place = _place(event.start_mark)
+        self._refuse_tag(event, place)
+        value: Value = resolve(event.value) if event.style in (None, "") else event.value
+        if self._secret_depth is not None:
+            self._hide(event, value)
+        if self._awaits_key():
+            self._take_key(event, value, place)
+            return
+        if value is None:
+            place = self._missing_place(event, place)
+        scalar = Scalar(*place, value)
+        if event.anchor:
+            self._anchors[event.anchor] = _Anchored(scalar, 1, 0, self._span(place, event))
+        self._count(1, place)
+        self._add(scalar, 0)
+
+    def _span(self, start: Place, event: Any) -> tuple[Place, Place] | None:
+        return None if self._secret_depth is not None else (start, _place(event.end_mark))
+
+    def _refuse_tag(self, event: Any, place: Place) -> None:
+        if event.tag is not None:
+            self._report.add(place, f"tags such as {quoted(str(event.tag))} are not used here", "leave it out")
+
+    def _hide(self, event: Any, value: Value) -> None:
+        if not isinstance(value, bool | None) and not may_be_shown(str(value)):
+            self._source.hide(_place(event.start_mark), _place(event.end_mark))
+
+    def _awaits_key(self) -> bool:
+        return bool(self._stack) and isinstance(self._stack[-1].node, Mapping) and self._stack[-1].key is None
+
+    def _take_key(self, event: Any, value: Value, place: Place) -> None:
+        frame = self._stack[-1]
+        assert isinstance(frame.node, Mapping)  # noqa: S101 - _awaits_key looked
+        name: str | None = None
+        if value == "<<" and event.style in (None, ""):
+            frame.node.incomplete = True
+            self._report.add(
+                place, "merge keys (`<<`) are not used here", "write the fields out, or render the file from a template"
+            )
+        elif value is None:
+            frame.node.incomplete = True
+            self._report.add(self._missing_place(event, place), "a key is missing before this `:`")
+        elif not isinstance(value, str):
+            self._report.add(place, f"a key must be a word, not {quoted(event.value)}", "put it in quotes")
+        elif value in frame.node.entries:
+            first = frame.node.entries[value].line
+            shown = quoted(value) if self._secret_depth is None or may_be_shown(value) else "this key"
+            self._report.add(place, f"{shown} is written twice; the first one is in line {first}")
+        else:
+            name = value
+        frame.key = _Key(name, *place)
+        if self._secret_depth is None and isinstance(value, str) and names_a_secret(value):
+            self._secret_depth = len(self._stack)
+
+    def _missing_place(self, event: Any, place: Place) -> Place:
+        """Return where a value or key should be; the two parsers put an empty scalar at different ends of a gap."""
+        if event.value or event.style not in (None, ""):
+            return place
+        line, column = self._end
+        offset = self._source.offset(line, column)
+        match = _NO_VALUE.match(self._source.text, offset)
+        return self._source.place(match.end() if match else offset)
+
+    def _alias(self, event: Any) -> None:
+        place = _place(event.start_mark)
+        if self._awaits_key():
+            self._refuse_key(place, "an alias", "write the word")
+            return
+        self._count(1, place)
+        if event.anchor not in self._anchors:
+            self._report.add(place, f"no anchor {quoted('&' + event.anchor)} comes before this alias")
+            self._add(None, 0)
+            return
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            self._report.add(place, "this alias is inside what it stands for, so that it would never end")
+            self._add(None, 0)
+            return
+        if len(self._stack) + anchored.depth > DEEPEST:
+            self._too_deep(place)
+        if self._secret_depth is not None and anchored.span is not None:
+            self._source.hide(*anchored.span)
+        self._count(anchored.values, place)
+        self._add(anchored.tree, anchored.depth)
+
+    def _refuse_key(self, place: Place, what: str, advice: str | None = None) -> None:
+        frame = self._stack[-1]
+        self._report.add(place, f"a key must be a word, not {what}", advice)
+        if isinstance(frame.node, Mapping):
+            frame.node.incomplete = True
+        frame.key = _Key(None, *place)
+
+    def _open(self, node: Sequence | Mapping, event: Any) -> None:
+        place = (node.line, node.column)
+        self._refuse_tag(event, place)
+        if len(self._stack) >= DEEPEST:
+            self._too_deep(place)
+        self._count(1, place)
+        if self._awaits_key():
+            template = self._source.line(place[0])[place[1] - 1 :].startswith("{{")
+            advice = "put what a template leaves as `{{ … }}` in quotes" if template else None
+            self._refuse_key(place, "a mapping" if isinstance(node, Mapping) else "a list", advice)
+            self._stack.append(_Frame(node, _COMPLEX_KEY, self._values))
+            return
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        self._stack.append(_Frame(node, event.anchor, self._values))
+
+    def _too_deep(self, place: Place) -> None:
+        self._report.add(place, f"lists and mappings are more than {DEEPEST} deep here; a node file never needs that")
+        raise Stop
+
+    def _close(self, event: Any) -> None:
+        frame = self._stack.pop()
+        if frame.anchor == _COMPLEX_KEY:
+            return
+        if frame.anchor:
+            values = self._values - frame.values_before
+            span = self._span((frame.node.line, frame.node.column), event)
+            self._anchors[frame.anchor] = _Anchored(frame.node, values, frame.depth, span)
+        self._add(frame.node, frame.depth)
+
+    def _count(self, values: int, place: Place) -> None:
+        self._values += values
+        if self._values > MOST_VALUES:
+            self._report.add(
+                place, f"with this the file has more than {MOST_VALUES} values, aliases expanded; no node needs as many"
+            )
+            raise Stop
+
+    def _add(self, tree: Tree | None, depth: int) -> None:
+        """Put a finished value into what it is part of; ``None`` for one that cannot be used."""
+        if not self._stack:
+            self._root = tree
+            return
+        frame = self._stack[-1]
+        frame.depth = max(frame.depth, depth + 1)
+        if isinstance(tree, Scalar) and tree.value is None:
+            self._no_value(frame, tree)
+            tree = None
+        if isinstance(frame.node, Sequence):
+            if tree is not None:
+                frame.node.items.append(tree)
+            return
+        key, frame.key = frame.key, None
+        if key is not None and key.name is not None:
+            frame.node.entries[key.name] = Entry(key.line, key.column, tree)
+        if self._secret_depth == len(self._stack):
+            self._secret_depth = None
+
+    def _no_value(self, frame: _Frame, tree: Scalar) -> None:
+        if frame.key is None:
+            self._report.add(
+                (tree.line, tree.column), "this item of the list is empty", "leave it out, or write a value"
+            )
+        elif frame.key.name is not None:
+            self._report.add(
+                (frame.key.line, frame.key.column),
+                f"{quoted(frame.key.name)} has no value",
+                "write one, or leave the field out",
+            )
+
+
+_COMPLEX_KEY = "\0"
