@@ -120,6 +120,11 @@ class Link(Resource):
         """Return the attributes inside IFLA_INFO_DATA."""
         return ()
 
+    def show(self, field: str) -> str:
+        """Return the field's value; of the state yes or no."""
+        value = getattr(self, field)
+        return ("yes" if value else "no") if field == "up" else str(value)
+
     def owned(self) -> bool:
         """Return whether the group or the alias is our mark."""
         return self.ours

@@ -42,8 +42,8 @@ class Sysctl(Resource):
         return Key("sysctl", (self.name,))
 
     def describe(self) -> str:
-        """Return the assignment as in sysctl.conf(5)."""
-        return f"sysctl {self.name} = {self.value}"
+        """Return the assignment as in sysctl.conf(5), and what it was before where that is known."""
+        return f"sysctl {self.name} = {self.value}" + ("" if self.before is None else f" (before: {self.before})")
 
     def requires(self) -> tuple[Key, ...]:
         """Return the parameters to set first, and the link that a per-link parameter belongs to."""

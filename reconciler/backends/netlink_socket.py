@@ -48,7 +48,9 @@ _HEADER = struct.Struct("=IHHII")
 _ERRORS: dict[int, type[BackendError]] = {
     **dict.fromkeys((errno.EPERM, errno.EACCES), DeniedError),
     **dict.fromkeys((errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT), UnsupportedError),
-    **dict.fromkeys((errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.ENXIO, errno.ENETDOWN, errno.EADDRNOTAVAIL), StaleError),
+    **dict.fromkeys(
+        (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.ENXIO, errno.ENETDOWN, errno.EADDRNOTAVAIL), StaleError
+    ),
     **dict.fromkeys((errno.EEXIST, errno.EADDRINUSE), OccupiedError),
     **dict.fromkeys((errno.EBUSY, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.EINTR), BusyError),
 }

@@ -66,7 +66,7 @@ class _Comparison:
         self.pending: dict[Key, str] = {}
         self.needers: dict[Key, list[Key]] = {}
         for key, resource in self.have.items():
-            for need in (*resource.requires(), *filter(None, (resource.part_of(),))):
+            for need in {*resource.requires(), *filter(None, (resource.part_of(),))}:
                 self.needers.setdefault(need, []).append(key)
 
     def plan(self) -> Plan:
@@ -122,9 +122,10 @@ class _Comparison:
         while waiting:
             key = waiting.pop()
             through = self.have[key].replaced_through()
-            whole = self.have[key].part_of()
-            vanishes = whole is not None and self._removed(whole)
-            if through is not None and through in self.want and through in self.have and not vanishes:
+            if through is not None and not self._vanishes(self.have[key]):
+                if through not in self.want:
+                    self.pending[key] = f"{self.verdicts.pop(key).reason}; it goes when {through} is restarted"
+                    continue
                 waiting += self._replace(through, f"{key} cannot be taken from it: {self.verdicts[key].reason}")
             for needer in self.needers.get(key, ()):
                 waiting += self._shake(needer, key)

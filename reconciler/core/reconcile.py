@@ -77,5 +77,17 @@ def apply(
         raise ConflictError(seen.plan)
     if seen.lacks:
         raise LackError(seen.lacks)
+    _forget_what_is_gone(seen.observation, desired, store)
     outcomes = carry_out(seen.plan, backends, store, watch)
     return Round(outcomes, look(desired, backends, store))
+
+
+def _forget_what_is_gone(observation: Observation, desired: Sequence[Resource], store: InventoryStore) -> None:
+    """Drop from the inventory what somebody else has removed: made again by others, it would not be ours."""
+    if observation.unseen:
+        return
+    inventory = store.load()
+    wanted = {resource.key for resource in desired}
+    gone = [key for key in inventory.entries if key not in observation.resources and key not in wanted]
+    if gone:
+        store.save(inventory.without(gone))
