@@ -19,6 +19,8 @@ MODULES = {
     **{"ip6gre": "ip6_gre", "ip6gretap": "ip6_gre"},
 }
 
+OPENWRT_PACKAGES = {"wireguard": "kmod-wireguard", "ip_gre": "kmod-gre", "ip6_gre": "kmod-gre6"}
+
 
 def module(kind: str) -> str:
     """Return the name of the kernel module that makes links of this kind."""
@@ -28,10 +30,10 @@ def module(kind: str) -> str:
 def lacking(kind: str) -> UnsupportedError:
     """Return the error that says what to load for links of this kind."""
     name = module(kind)
+    other = "; or use `implementation: userspace`, with wireguard-go" if kind == "wireguard" else ""
     return UnsupportedError(
-        f"this kernel ({platform.release()}) cannot make links of type {kind}: it has no module {name}; "
-        f"load it with `modprobe {name}`, or install it (OpenWrt: kmod-{name.replace('_', '-').replace('ip-gre', 'gre')}"
-        f"{'' if kind != 'wireguard' else ', or use `implementation: userspace` with wireguard-go'})"
+        f"this kernel ({platform.release()}) cannot make links of type {kind}: it has no module {name}. "
+        f"Load it with `modprobe {name}`, or install it (on OpenWrt: {OPENWRT_PACKAGES.get(name, name)}){other}"
     )
 
 

@@ -44,19 +44,6 @@ class CommandFolder(click.Group):
         command = importlib.import_module(f"reconciler.cli.commands.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command to run; for a misspelt one, say which was probably meant."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as exc:
-            import difflib
-
-            if near := difflib.get_close_matches(args[0], self.list_commands(ctx), n=1):
-                exc.message += f" Did you mean {near[0]!r}?"
-            raise
-
 
 @click.group(
     cls=CommandFolder, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -78,7 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     from intent.problems import IntentError
-
     from reconciler.core.errors import RefusedError, StellwerkError
     from reconciler.core.plan import PlanError
 

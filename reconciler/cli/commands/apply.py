@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Make this node what its file says, and verify.",
     epilog="""\b
 Examples:
   stellwerk apply node.yaml
-  stellwerk apply plan.json     a plan saved with `stellwerk plan --out`"""
+  stellwerk apply plan.json     a plan saved with `stellwerk plan --out`""",
 )
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes more than half of what is ours.")

@@ -6,11 +6,12 @@ import click
 
 
 @click.command(
+    short_help="Is a node file right?",
     epilog="""\b
 Examples:
   stellwerk check node.yaml
   stellwerk check nodes/*.yaml
-  template | stellwerk check -"""
+  template | stellwerk check -""",
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
 def command(files: tuple[str, ...]) -> int:

@@ -6,11 +6,12 @@ import click
 
 
 @click.command(
+    short_help="Print a completion script for a shell.",
     epilog="""\b
 Examples:
   bash:  stellwerk completion bash > /etc/bash_completion.d/stellwerk
   zsh:   stellwerk completion zsh > "${fpath[1]}/_stellwerk"
-  fish:  stellwerk completion fish > ~/.config/fish/completions/stellwerk.fish"""
+  fish:  stellwerk completion fish > ~/.config/fish/completions/stellwerk.fish""",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context

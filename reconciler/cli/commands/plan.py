@@ -11,11 +11,12 @@ from reconciler.cli.options import state_option
 
 
 @click.command(
+    short_help="What would change on this node?",
     epilog="""\b
 Examples:
   stellwerk plan node.yaml
   stellwerk plan node.yaml --json | jq .operations
-  stellwerk plan node.yaml --out plan.json && stellwerk apply plan.json"""
+  stellwerk plan node.yaml --out plan.json && stellwerk apply plan.json""",
 )
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")

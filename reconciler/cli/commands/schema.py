@@ -6,11 +6,12 @@ import click
 
 
 @click.command(
+    short_help="Print the JSON Schema of node files, for editors.",
     epilog="""\b
 Example:
   stellwerk schema > node.schema.json
 and as the first line of a node file, for editors with yaml-language-server:
-  # yaml-language-server: $schema=node.schema.json"""
+  # yaml-language-server: $schema=node.schema.json""",
 )
 def command() -> int:
     """Print the JSON Schema of node files, with which editors complete and explain every field."""
