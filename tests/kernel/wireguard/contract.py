@@ -133,7 +133,8 @@ class WireGuardContract:
         name = bed.name()
         interface, other, live = self._two_that_talk(bed)
         bed.converge([*interface, *other, live])
-        before = until(lambda: bed.oracle(name)[1][live.public_key].last_handshake, "a handshake")
+        until(lambda: bed.peers(name)[live.public_key].handshake_age is not None, "a handshake")
+        before = bed.oracle(name)[1][live.public_key].last_handshake
         moved = [*interface[:2], *bed.interface(port=PORT + 50)[2:]]
         round_ = bed.converge([*moved, *other, live])
         assert {o.operation.key.space for o in round_.outcomes} == {"wireguard port"}
