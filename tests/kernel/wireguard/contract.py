@@ -293,7 +293,7 @@ class WireGuardContract:
     def unmark(self, bed: Bed) -> None:
         run("ip", "link", "set", bed.name(), "alias", "somebody's", "group", "default")
 
-    def _two_that_talk(self, bed: Bed, keepalive: int = 25) -> tuple[list[Resource], list[Resource], WireGuardPeer]:
+    def _two_that_talk(self, bed: Bed, keepalive: int = 600) -> tuple[list[Resource], list[Resource], WireGuardPeer]:
         """Return an interface, another one with a peer that speaks to it, and the first one's peer for the other."""
         keys = fresh_key(), fresh_key()
         first = bed.interface("a", PORT, keys[0])
