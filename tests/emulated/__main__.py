@@ -22,8 +22,8 @@ def main() -> int:
     parser.add_argument("--fetch", type=Path, metavar="FILE", help="a file the command writes, to be kept")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         return run(Task(arguments.command, arguments.limit, arguments.fetch))
     except MachineError as error:
