@@ -27,7 +27,7 @@ class Version(Checked):
 
     def check(self, value: object) -> int:
         """Return the version."""
-        if isinstance(value, bool) or value != VERSION:
+        if isinstance(value, bool) or not isinstance(value, int) or value != VERSION:
             wrong(f"must be {VERSION}, the only version there is yet")
         return VERSION
 
@@ -91,10 +91,11 @@ def locate(root: tree.Mapping, name: str, finding: Finding) -> tuple[int, int, s
 def build_node(source: Source, root: tree.Mapping, report: Report) -> Node | None:
     """Return the node that the values of a file make, ``None`` when anything is wrong, which is then reported."""
     features = known_features()
-    head = _head(root, report)
     if _other_version(root):
         # Nothing else can be said about a language that is not known.
+        report.add(tree.place(root, ("version",)), f"`version` must be {VERSION}, the only version there is yet")
         return None
+    head = _head(root, report)
     _refuse_unknown(root, (*Head.model_fields, *features), report)
     models: dict[str, BaseModel] = {}
     for name, value in root.usable():
@@ -120,7 +121,7 @@ def _head(root: tree.Mapping, report: Report) -> Head | None:
 def _other_version(root: tree.Mapping) -> bool:
     entry = root.entries.get("version")
     value = entry.value if entry else None
-    return isinstance(value, tree.Scalar) and isinstance(value.value, int) and value.value not in (VERSION, True, False)
+    return isinstance(value, tree.Scalar) and type(value.value) is int and value.value != VERSION
 
 
 def _refuse_unknown(root: tree.Mapping, known: tuple[str, ...], report: Report) -> None:

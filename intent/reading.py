@@ -29,7 +29,12 @@ _BYTE_ORDER_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 # What YAML 1.2 calls printable (chapter 5.1), less the line breaks that only YAML 1.1 knew: the two parsers would
 # count lines differently.
 _UNUSABLE = re.compile("[^\n\r\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\ufff0-\ufffd\U00010000-\U0010ffff]")
-_COMMENT_LINE_OR_TAB = re.compile(r"(?:(?<=[\r\n])|\A) *#[^\r\n]*|\t")
+_COMMENT_LINE_OR_TAB = re.compile(r"(?:(?<=\n)|\A) *#[^\r\n]*|\t")
+_BAD_ESCAPE = re.compile(
+    r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|U0000[dD][89a-fA-F][0-9a-fA-F]{2}|U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8})"
+)
+_LONE_RETURN = re.compile(r"\r(?!\n)")
+_DIRECTIVE = re.compile(r"(?:(?<=\n)|\A)%")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -124,8 +129,11 @@ def _refuse_characters(source: Source, report: Report) -> None:
     for pattern, message, advice in (
         (_UNUSABLE, "the character U+{:04X} cannot be used here", None),
         (_BIDI, "the character U+{:04X} makes text look other than it is", "leave it out"),
+        (_LONE_RETURN, "a carriage return without a line feed ends this line", "save the file with Unix line ends"),
+        (_BAD_ESCAPE, "this escape stands for no character", None),
+        (_DIRECTIVE, "YAML directives (lines that begin with `%`) are not used here", "leave the line out"),
         (_COMMENT_LINE_OR_TAB, "a tab stands here; YAML indents with spaces", "replace it by spaces"),
     ):
         found = (match for match in pattern.finditer(source.text) if "#" not in match[0])
         for match in islice(found, _MOST_REPORTED):
-            report.add(source.place(match.start()), message.format(ord(match[0])), advice)
+            report.add(source.place(match.start()), message.format(ord(match[0][0])), advice)

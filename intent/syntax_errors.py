@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from intent.source import Source
 from intent.tree import Place
 
 
@@ -39,7 +38,7 @@ _KNOWN = (
         "put text that holds `: ` in quotes, and check the indentation of this line",
     ),
     _Words(
-        re.compile("block sequence entries are not allowed"),
+        re.compile("sequence entries are not allowed"),
         "an item of a list (`- `) cannot stand here",
         "it goes on a line of its own below the key, or write the list as [one, two]",
     ),
@@ -61,12 +60,16 @@ _KNOWN = (
         re.compile("expected the node content|did not find expected node content"), "a value is missing before this"
     ),
     _Words(
+        re.compile("document start"),
+        "this does not belong to what stands before it",
+        "check the indentation; one file is one mapping",
+    ),
+    _Words(
         re.compile("block (mapping|sequence|collection)"),
         "this line is not indented like the lines it belongs to, or a value before it is not closed",
         "fields of one mapping, and items of one list, begin in the same column",
     ),
     _Words(re.compile("directive|incompatible YAML"), "YAML directives (lines that begin with `%`) are not used here"),
-    _Words(re.compile("document start"), "the document has ended before this line", "one file is one mapping"),
     _Words(
         re.compile("anchor|alias"), "this is no name of an anchor", "put text that begins with `&` or `*` in quotes"
     ),
@@ -75,7 +78,7 @@ _KNOWN = (
 )
 
 
-def syntax_problem(error: YAMLError, source: Source) -> SyntaxProblem:
+def syntax_problem(error: YAMLError) -> SyntaxProblem:
     """Return what the parser found wrong, in plain words."""
     if not isinstance(error, MarkedYAMLError):
         return SyntaxProblem((0, 0), "is not YAML", None)
@@ -84,9 +87,9 @@ def syntax_problem(error: YAMLError, source: Source) -> SyntaxProblem:
     for words in _KNOWN:
         if words.pattern.search(said):
             at = error.context_mark if words.at_start and error.context_mark else mark
-            return SyntaxProblem(_place(at, source), words.message, words.suggestion)
-    return SyntaxProblem(_place(mark, source), "this is not YAML", None)
+            return SyntaxProblem(_place(at), words.message, words.suggestion)
+    return SyntaxProblem(_place(mark), "this is not YAML", None)
 
 
-def _place(mark: Any, source: Source) -> Place:
+def _place(mark: Any) -> Place:
     return (0, 0) if mark is None else (mark.line + 1, mark.column + 1)

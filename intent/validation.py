@@ -114,8 +114,7 @@ class _Problems:
             advice = "write it as [ … ], or each item on a line that begins with `- `"
             self._report.add(place, f"{subject} must be a list{found}", advice)
         elif kind in ("model_type", "dict_type", "model_attributes_type") and model is not None:
-            fields = ", ".join(f"`{field}`" for field in field_names(model))
-            self._report.add(place, f"{subject} must be a mapping{found}", f"with fields out of {fields}")
+            self._report.add(place, f"{subject} must be a mapping{found}", _mapping_advice(model))
         elif kind in ("too_short", "too_long"):
             self._report.add(place, f"{subject} must not be empty")
         else:
@@ -165,6 +164,14 @@ def field_names(model: type[BaseModel] | None) -> tuple[str, ...]:
 def words_of(model: type[BaseModel] | None) -> str:
     """Return what errors call a model."""
     return model.words if model is not None and issubclass(model, Model) else "this"
+
+
+def _mapping_advice(model: type[BaseModel]) -> str:
+    """Return an example of the mapping that should stand there."""
+    fields = model.model_fields.items()
+    needed = [name for name, field in fields if field.is_required()] or [name for name, _ in fields][:1]
+    examples = ", ".join(f"{name}: {example_of(model, name) or '…'}" for name in needed)
+    return f"such as `{{{examples}}}`"
 
 
 def example_of(model: type[BaseModel] | None, field: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import ruamel.yaml.main
 from ruamel.yaml import YAML
 from ruamel.yaml import events as yaml_events
+from ruamel.yaml.error import YAMLError
 
 from intent.display import quoted
 from intent.scalars import Value, resolve
@@ -26,6 +27,8 @@ DEEPEST = 32
 MOST_VALUES = 250_000
 """How many values a file may have, anchors expanded."""
 
+_ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
+_ANCHOR_IN_PLACE = re.compile(r"[&*]([A-Za-z0-9_-]+)(?=[ \r\n,\]}]|\Z)")
 _NO_VALUE = re.compile(r"(?:[ \r\n]|#[^\r\n]*)*")
 
 
@@ -33,11 +36,20 @@ class Stop(Exception):
     """Nothing more can be read; what is wrong has been reported."""
 
 
-def _events(text: str) -> Iterator[Any]:
-    if CParser is not None:
-        parser = CParser(text)
-    else:
-        _, parser = YAML(typ="safe", pure=True).get_constructor_parser(text)
+def fast_events(text: str) -> Iterator[Any]:
+    """Yield the events of a text by the C parser where it is installed. Raises YAMLError."""
+    return _events(CParser(text)) if CParser is not None else exact_events(text)
+
+
+def exact_events(text: str) -> Iterator[Any]:
+    """Yield the events of a text by the parser in Python, whose complaints are the better ones. Raises YAMLError."""
+    try:
+        yield from _events(YAML(typ="safe", pure=True).get_constructor_parser(text)[1])
+    except ValueError as exc:
+        raise YAMLError(str(exc)) from exc
+
+
+def _events(parser: Any) -> Iterator[Any]:
     while parser.check_event():
         yield parser.get_event()
 
@@ -91,11 +103,12 @@ class Builder:
         # The depth of the mapping in which a key names a secret, while its value is read.
         self._secret_depth: int | None = None
 
-    def build(self) -> Tree | None:
-        """Return the root of the tree, ``None`` when there is none. Raises Stop."""
-        for event in _events(self._source.text):
+    def build(self, events: Iterator[Any]) -> Tree | None:
+        """Return the root of the tree, ``None`` when there is none. Raises Stop and YAMLError."""
+        for event in events:
             self._take(event)
-            self._end = _place(event.end_mark)
+            opens = isinstance(event, yaml_events.CollectionStartEvent)
+            self._end = _place(event.start_mark if opens else event.end_mark)
         return self._root
 
     def _take(self, event: Any) -> None:
@@ -114,15 +127,13 @@ class Builder:
 
     def _document(self, event: Any) -> None:
         self._documents += 1
-        if event.version is not None or event.tags:
-            self._report.add(_place(event.start_mark), "YAML directives (lines that begin with `%`) are not used here")
         if self._documents > 1:
             self._report.add(_place(event.start_mark), "a second document begins here; one file describes one node")
             raise Stop
 
     def _scalar(self, event: Any) -> None:
         place = _place(event.start_mark)
-        self._refuse_tag(event, place)
+        self._refuse_properties(event, place)
         value: Value = resolve(event.value) if event.style in (None, "") else event.value
         if self._secret_depth is not None:
             self._hide(event, value)
@@ -140,9 +151,27 @@ class Builder:
     def _span(self, start: Place, event: Any) -> tuple[Place, Place] | None:
         return None if self._secret_depth is not None else (start, _place(event.end_mark))
 
-    def _refuse_tag(self, event: Any, place: Place) -> None:
+    def _refuse_properties(self, event: Any, place: Place) -> None:
+        if getattr(event, "style", None) in ("|", ">"):
+            self._report.add(place, "blocks of text (`|` and `>`) are not used here", "write text on one line")
         if event.tag is not None:
             self._report.add(place, f"tags such as {quoted(str(event.tag))} are not used here", "leave it out")
+        self._check_anchor(event, place)
+
+    def _check_anchor(self, event: Any, place: Place) -> None:
+        """Refuse a name that the two parsers would end at different characters."""
+        if event.anchor is None:
+            return
+        offset = self._source.offset(*place)
+        if isinstance(event, yaml_events.AliasEvent) or self._source.text[offset : offset + 1] == "&":
+            match = _ANCHOR_IN_PLACE.match(self._source.text, offset)
+            if match is not None and match[1] == event.anchor:
+                return
+        elif _ANCHOR.fullmatch(event.anchor):
+            # It stands behind a tag, which is refused.
+            return
+        self._report.add(place, "the name of an anchor is made of letters, digits, `-` and `_`, with a space after it")
+        raise Stop
 
     def _hide(self, event: Any, value: Value) -> None:
         if not isinstance(value, bool | None) and not may_be_shown(str(value)):
@@ -160,7 +189,7 @@ class Builder:
             self._report.add(
                 place, "merge keys (`<<`) are not used here", "write the fields out, or render the file from a template"
             )
-        elif value is None:
+        elif value is None and not event.value:
             frame.node.incomplete = True
             self._report.add(self._missing_place(event, place), "a key is missing before this `:`")
         elif not isinstance(value, str):
@@ -190,6 +219,7 @@ class Builder:
             self._refuse_key(place, "an alias", "write the word")
             return
         self._count(1, place)
+        self._check_anchor(event, place)
         if event.anchor not in self._anchors:
             self._report.add(place, f"no anchor {quoted('&' + event.anchor)} comes before this alias")
             self._add(None, 0)
@@ -215,7 +245,7 @@ class Builder:
 
     def _open(self, node: Sequence | Mapping, event: Any) -> None:
         place = (node.line, node.column)
-        self._refuse_tag(event, place)
+        self._refuse_properties(event, place)
         if len(self._stack) >= DEEPEST:
             self._too_deep(place)
         self._count(1, place)
