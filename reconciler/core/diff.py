@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from intent.resources.resource import Change, Key, Resource
 from reconciler.core.observe import Observation
-from reconciler.core.ordering import in_order
+from reconciler.core.ordering import CircleError, in_order
 from reconciler.core.plan import Action, Conflict, Impact, Operation, Pending, Plan, PlanError
 
 
@@ -24,6 +25,13 @@ class _Verdict:
     remove: bool = False
     reason: str = ""
     changes: Mapping[str, Change] = field(default_factory=dict)
+
+
+class _Held(NamedTuple):
+    """Why something would be done to an object, and why it is not done now."""
+
+    reason: str
+    cause: str
 
 
 def diff(desired: Iterable[Resource], observation: Observation) -> Plan:
@@ -54,20 +62,34 @@ def _by_key(desired: Iterable[Resource]) -> dict[Key, Resource]:
 
 
 class _Comparison:
-    """One run of `diff`: the verdicts as they form."""
+    """One run of `diff`: the verdicts as they form.
+
+    What turns out to have to wait is held, and then the verdicts form anew without it: so nothing is done for the
+    sake of what is not done, in whatever order the objects were given.
+    """
 
     def __init__(self, want: Mapping[Key, Resource], observation: Observation) -> None:
         self.want = want
         self.have = observation.resources
         self.owned = observation.owned
         self.unseen = observation.unseen
+        self.judged: dict[Key, _Verdict] = {}
+        self.foreign: dict[Key, str] = {}
+        self.held: dict[Key, _Held] = {}
         self.verdicts: dict[Key, _Verdict] = {}
         self.conflicts: dict[Key, str] = {}
-        self.pending: dict[Key, str] = {}
         self.needers: dict[Key, list[Key]] = {}
         for key, resource in self.have.items():
             for need in {*resource.requires(), *filter(None, (resource.part_of(),))}:
                 self.needers.setdefault(need, []).append(key)
+        self.renewals: dict[Key, list[Key]] = {}
+        self.wanters: dict[Key, list[Key]] = {}
+        for key, resource in want.items():
+            for renewer in resource.renewed_by():
+                self.renewals.setdefault(renewer, []).append(key)
+            for need in resource.requires():
+                if need not in want:
+                    self.wanters.setdefault(need, []).append(key)
 
     def plan(self) -> Plan:
         """Return the finished plan."""
@@ -75,18 +97,39 @@ class _Comparison:
             self._judge(key)
         for key in self.have:
             if key in self.owned and key not in self.want:
-                self.verdicts[key] = _Verdict(remove=True, reason="no longer wanted")
-        self._spread()
-        self._hinder()
-        self._wait()
-        self._hold_claims()
-        self._check_needs()
+                self.judged[key] = _Verdict(remove=True, reason="no longer wanted")
         return Plan(
-            operations=in_order(self._operations(), self.want, self.have),
-            pending=tuple(Pending(self._either(key), reason) for key, reason in self.pending.items()),
+            operations=self._ordered(),
+            pending=tuple(
+                Pending(self._either(key), f"{held.reason}; {held.cause}") for key, held in self.held.items()
+            ),
             conflicts=tuple(Conflict(key, reason) for key, reason in self.conflicts.items()),
             unseen=self.unseen,
         )
+
+    def _ordered(self) -> tuple[Operation, ...]:
+        while True:
+            self.verdicts = {key: verdict for key, verdict in self.judged.items() if key not in self.held}
+            self.conflicts = dict(self.foreign)
+            if new := self._spread() or self._hindered() or self._waiting():
+                self.held |= new
+                continue
+            self._hold_claims()
+            self._check_needs()
+            try:
+                return in_order(self._operations(), self.want, self.have)
+            except CircleError as circle:
+                self._cut(circle)
+
+    def _cut(self, circle: CircleError) -> None:
+        """Turn one change in place of the circle into a replacement, which lets go first. Raises the circle again."""
+        changing = [operation.key for operation in circle.operations if operation.action is Action.UPDATE]
+        if not changing:
+            raise circle
+        key = min(changing, key=str)
+        verdict = self.verdicts[key]
+        reason = f"{verdict.reason}; changed in place it would have to wait for itself"
+        self.judged[key] = _Verdict(make=True, remove=True, reason=reason, changes=verdict.changes)
 
     def _either(self, key: Key) -> Resource:
         return self.want[key] if key in self.want else self.have[key]
@@ -94,41 +137,57 @@ class _Comparison:
     def _judge(self, key: Key) -> None:
         want, have = self.want[key], self.have.get(key)
         if have is None:
-            self.verdicts[key] = _Verdict(make=True, reason="not there")
+            self.judged[key] = _Verdict(make=True, reason="not there")
             return
         alike = type(want) is type(have)
         changes = want.changes(have) if alike else {}
         if alike and not changes:
             return
         if key not in self.owned and not want.adopts:
-            self.conflicts[key] = f"not ours and different: {_difference(want, have, changes)}"
+            self.foreign[key] = f"not ours and different: {_difference(want, have, changes)}"
             return
         reason = _difference(want, have, changes)
         fixed = want.replace_on.intersection(changes)
         if not alike or fixed:
             if fixed:
                 reason += f"; {', '.join(sorted(fixed))} cannot be changed in place"
-            self.verdicts[key] = _Verdict(make=True, remove=True, reason=reason, changes=changes)
+            self.judged[key] = _Verdict(make=True, remove=True, reason=reason, changes=changes)
         else:
-            self.verdicts[key] = _Verdict(change=True, reason=reason, changes=changes)
+            self.judged[key] = _Verdict(change=True, reason=reason, changes=changes)
 
-    def _spread(self) -> None:
-        """Carry removals and replacements on to what stands on them, and renewals to what they make necessary."""
-        for key, want in self.want.items():
-            renewer = next((need for need in want.renewed_by() if need in self.verdicts), None)
-            if renewer and key in self.have and key not in self.conflicts:
-                self._replace(key, f"{renewer} changes")
-        waiting = [key for key, verdict in self.verdicts.items() if verdict.remove]
+    def _spread(self) -> dict[Key, _Held]:
+        """Carry removals on to what stands on them, and changes to what they renew; return what cannot take part."""
+        new: dict[Key, _Held] = {}
+        waiting = list(self.verdicts)
         while waiting:
             key = waiting.pop()
-            through = self.have[key].replaced_through()
-            if through is not None and not self._vanishes(self.have[key]):
-                if through not in self.want:
-                    self.pending[key] = f"{self.verdicts.pop(key).reason}; it goes when {through} is restarted"
-                    continue
-                waiting += self._replace(through, f"{key} cannot be taken from it: {self.verdicts[key].reason}")
-            for needer in self.needers.get(key, ()):
-                waiting += self._shake(needer, key)
+            for renewed in self.renewals.get(key, ()):
+                if renewed in self.have and renewed not in self.held and renewed not in self.foreign:
+                    waiting += self._replace(renewed, f"{key} changes")
+            for needer in self.needers.get(key, ()) if self._removed(key) else ():
+                if needer in self.held and self.verdicts[key].make:
+                    new[key] = _Held(self.verdicts[key].reason, f"{needer} stands on it and waits")
+                else:
+                    waiting += self._shake(needer, key)
+            if not waiting:
+                # Only now it is known what vanishes with something else, and needs no other way to go.
+                waiting = self._go_through(new)
+        return new
+
+    def _go_through(self, new: dict[Key, _Held]) -> list[Key]:
+        """Replace what something that is removed can only go with; return what is replaced now."""
+        replaced: list[Key] = []
+        for key, verdict in list(self.verdicts.items()):
+            through = self.have[key].replaced_through() if verdict.remove and key in self.have else None
+            if through is None or self._vanishes(self.have[key]):
+                continue
+            if through not in self.want:
+                new[key] = _Held(verdict.reason, f"it goes when {through} is restarted")
+            elif through in self.held:
+                new[key] = _Held(verdict.reason, self.held[through].cause)
+            else:
+                replaced += self._replace(through, f"{key} cannot be taken from it: {verdict.reason}")
+        return replaced
 
     def _removed(self, key: Key) -> bool:
         verdict = self.verdicts.get(key)
@@ -154,42 +213,33 @@ class _Comparison:
             self.conflicts[needer] = f"not ours, and stands on {removed}, which would be {doing}: {verdict.reason}"
         return []
 
-    def _hinder(self) -> None:
-        """Turn what may not be done now into pending, with the replacements that it alone called for."""
-        for key in list(self.verdicts):
-            verdict = self.verdicts[key]
-            hindrance = self.want[key].hindrance(self.have.get(key)) if verdict.make else None
-            if hindrance is None:
-                continue
-            self.pending[key] = f"{verdict.reason}; {hindrance}"
-            del self.verdicts[key]
-            for needer in self.needers.get(key, ()):
-                held = self.verdicts.get(needer)
-                if held is None or not held.remove:
-                    continue
-                calls = self.have[needer].replaced_through() == key
-                if calls and (held.changes or not held.make):
-                    self.pending[needer] = f"{held.reason}; {hindrance}"
-                if calls or held.reason == f"{key} is replaced":
-                    del self.verdicts[needer]
+    def _hindered(self) -> dict[Key, _Held]:
+        """Return what may not be done now."""
+        return {
+            key: _Held(verdict.reason, hindrance)
+            for key, verdict in self.verdicts.items()
+            if verdict.make and (hindrance := self.want[key].hindrance(self.have.get(key))) is not None
+        }
 
-    def _wait(self) -> None:
-        """Let what is to be made wait for what it needs, where that is pending."""
-        waiting = list(self.pending)
-        while waiting:
-            held = waiting.pop()
-            for key, want in self.want.items():
-                verdict = self.verdicts.get(key)
-                if verdict and verdict.make and not verdict.remove and held in want.requires():
-                    self.pending[key] = f"{verdict.reason}; waits for {held}"
-                    del self.verdicts[key]
-                    waiting.append(key)
+    def _waiting(self) -> dict[Key, _Held]:
+        """Return what is to be made and needs what is held, and what is to be changed and needs what is not there."""
+        new: dict[Key, _Held] = {}
+        held = self.held.keys() & self.want.keys()
+        for key, verdict in self.verdicts.items() if held else ():
+            for need in self.want[key].requires() if verdict.make or verdict.change else ():
+                if need in held and (key not in self.have or need not in self.have):
+                    new[key] = _Held(verdict.reason, f"waits for {need}")
+        return new
 
     def _hold_claims(self) -> None:
         """Find what is ours to make but holds a thing that an object which stays has already."""
-        holders = {
-            claim: key for key, resource in self.have.items() if not self._removed(key) for claim in resource.claims()
-        }
+        holders: dict[Hashable, Key] = {}
+        for key, resource in self.have.items():
+            claims = resource.claims()
+            if claims and not self._goes(key):
+                verdict = self.verdicts.get(key)
+                kept = self.want[key].claims() if verdict is not None and verdict.change else claims
+                holders |= {claim: key for claim in claims if claim in kept}
         for key, verdict in self.verdicts.items():
             for claim in self.want[key].claims() if verdict.make or verdict.change else ():
                 holder = holders.get(claim)
@@ -202,13 +252,23 @@ class _Comparison:
         missing: dict[tuple[str, Key], list[Key]] = {}
         for key, verdict in self.verdicts.items():
             for need in self.want[key].requires() if verdict.make or verdict.change else ():
-                if need not in self.want and (need not in self.have or self._removed(need)):
-                    word = "will be removed" if need in self.have else "does not exist"
-                    missing.setdefault((word, need), []).append(key)
+                if need not in self.want and need not in self.have:
+                    missing.setdefault(("does not exist", need), []).append(key)
+            for needer in self._left_on(key) if verdict.remove and not verdict.make else ():
+                missing.setdefault(("will be removed", key), []).append(needer)
         if missing:
             raise PlanError(
                 [f"{need} {word}, and is needed by {_enumerate(keys)}" for (word, need), keys in missing.items()]
             )
+
+    def _left_on(self, removed: Key) -> list[Key]:
+        """Return what is wanted on an object that is removed for good: what is to be made too, and what is there."""
+        return [key for key in self.wanters.get(removed, ()) if key not in self.held]
+
+    def _goes(self, key: Key) -> bool:
+        """Return whether the observed object is removed, or vanishes with one that is."""
+        whole = self.have[key].part_of()
+        return self._removed(key) or (whole is not None and whole in self.have and self._goes(whole))
 
     def _operations(self) -> list[Operation]:
         operations = []
@@ -233,11 +293,12 @@ class _Comparison:
         return whole is not None and whole in self.have and self._removed(whole)
 
     def _takes(self, key: Key) -> tuple[Key, ...]:
-        return tuple(
-            needer
-            for needer in self.needers.get(key, ())
-            if self.have[needer].part_of() == key and self._removed(needer)
-        )
+        """Return what vanishes with an object, and what vanishes with that."""
+        taken: list[Key] = []
+        for needer in self.needers.get(key, ()):
+            if self.have[needer].part_of() == key and self._removed(needer):
+                taken += (needer, *self._takes(needer))
+        return tuple(taken)
 
 
 def _difference(want: Resource, have: Resource, changes: Mapping[str, Change]) -> str:

@@ -6,7 +6,7 @@ exclusively is let go before it is taken. Where the choice is free, making comes
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from intent.resources.resource import Key, Resource
@@ -36,34 +36,49 @@ def _edges(
 ) -> list[set[int]]:
     """Return for each operation the numbers of those that come before it."""
     making = {op.key: number for number, op in enumerate(operations) if op.action is not Action.DELETE}
-    deleting = {op.key: number for number, op in enumerate(operations) if op.action is Action.DELETE}
-    # What vanishes with a deleted object lets go of what it holds at the same moment.
-    holders: dict[Hashable, int] = {
-        claim: number
-        for key, number in deleting.items()
-        for part in (key, *operations[number].takes)
-        for claim in have[part].claims()
+    # What vanishes with a deleted object goes, and lets go of what it holds, at the same moment.
+    going = {
+        part: number
+        for number, op in enumerate(operations)
+        if op.action is Action.DELETE
+        for part in (op.key, *op.takes)
     }
+    freed = _freed(operations, going, want, have)
     before: list[set[int]] = [set() for _ in operations]
     for key, number in making.items():
-        for need in want[key].requires():
+        for need in (*want[key].requires(), *want[key].renewed_by()):
             if need in making:
                 before[number].add(making[need])
-        if key in deleting:
-            before[number].add(deleting[key])
-        before[number].update(holders[claim] for claim in want[key].claims() if claim in holders)
+        if key in going:
+            before[number].add(going[key])
+        before[number].update(freed[claim] for claim in want[key].claims() if claim in freed)
         if operations[number].action is Action.UPDATE:
             # It lets go of an old need only once it is changed.
             for need in have[key].requires():
-                if need in deleting and need not in making:
-                    before[deleting[need]].add(number)
-    for key, number in deleting.items():
+                if need in going and need not in making:
+                    before[going[need]].add(number)
+    for key, number in going.items():
         for need in have[key].requires():
-            if need in deleting:
-                before[deleting[need]].add(number)
+            if need in going:
+                before[going[need]].add(number)
     for number, earlier in enumerate(before):
         earlier.discard(number)
     return before
+
+
+def _freed(
+    operations: Sequence[Operation],
+    going: Mapping[Key, int],
+    want: Mapping[Key, Resource],
+    have: Mapping[Key, Resource],
+) -> dict[Hashable, int]:
+    """Return the number of the operation that lets go of each claim."""
+    freed: dict[Hashable, int] = {claim: number for key, number in going.items() for claim in have[key].claims()}
+    for number, op in enumerate(operations):
+        if op.action is Action.UPDATE:
+            kept = want[op.key].claims()
+            freed |= {claim: number for claim in have[op.key].claims() if claim not in kept}
+    return freed
 
 
 def _generations(operations: Sequence[Operation], before: Sequence[set[int]]) -> list[list[int]]:
@@ -87,15 +102,28 @@ def _generations(operations: Sequence[Operation], before: Sequence[set[int]]) ->
         generations.append(group)
         done += len(group)
     if done < len(operations):
-        raise PlanError([_circle(operations, before, open_needs)])
+        raise CircleError(_circle(operations, before, open_needs))
     return generations
 
 
-def _circle(operations: Sequence[Operation], before: Sequence[set[int]], open_needs: Sequence[int]) -> str:
-    number = next(number for number, count in enumerate(open_needs) if count)
+def _circle(operations: Sequence[Operation], before: Sequence[set[int]], open_needs: Sequence[int]) -> list[Operation]:
+    """Return the operations of one circle, the same one in whatever order they were given."""
+
+    def first(numbers: Iterable[int]) -> int:
+        return min((n for n in numbers if open_needs[n]), key=lambda n: (str(operations[n].key), operations[n].action))
+
+    number = first(range(len(operations)))
     path: list[int] = []
     while number not in path:
         path.append(number)
-        number = next(earlier for earlier in before[number] if open_needs[earlier])
-    names = [str(operations[step].key) for step in (*path[path.index(number) :], number)]
-    return f"these need one another in a circle: {' → '.join(names)}"
+        number = first(before[number])
+    return [operations[step] for step in path[path.index(number) :]]
+
+
+class CircleError(PlanError):
+    """Operations that would each have to come before the next, and the last before the first."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        names = list(dict.fromkeys(str(operation.key) for operation in operations))
+        super().__init__([f"these need one another in a circle: {' → '.join((*names, names[0]))}"])
+        self.operations = tuple(operations)
