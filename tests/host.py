@@ -46,6 +46,8 @@ class Host:
             end.run(lambda: Path("/proc/sys/net/ipv6/conf/default/accept_dad").write_text("0"))
         for name in ("mesh0", "wan"):
             namespace.cable(name, neighbour, name)
+        for end in (namespace, neighbour):
+            until(lambda end=end: end.ip("address").count("fe80::") == 2, "the link-local addresses")  # type: ignore[misc]
         namespace.ip("address", "add", "2001:db8:1::2/64", "dev", "wan", "nodad")
         self._write_restart_command()
 
