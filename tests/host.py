@@ -84,8 +84,9 @@ class Host:
         return path
 
     def start_babeld(self, *arguments: str) -> None:
-        """Start this host's babeld, which `end` ends."""
+        """Start this host's babeld, which must be told to listen at `socket`, and wait until it does."""
         self.namespace.program(*self._babeld("host"), *arguments)
+        until(self.socket.is_socket, "babeld's socket")
 
     def start_neighbour(self, *arguments: str) -> None:
         """Start babeld on the neighbour's ``mesh0``; its routes go to the main table."""

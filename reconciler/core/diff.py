@@ -208,6 +208,10 @@ class _Comparison:
         verdict = self.verdicts[removed]
         if needer in self.want and (needer in self.owned or self.want[needer].adopts):
             return self._replace(needer, f"{removed} is replaced") if verdict.make else []
+        if needer in self.want and verdict.make and self.have[needer].automatic():
+            # Whoever made it may not make it again.
+            self.verdicts.setdefault(needer, _Verdict(make=True, reason=f"{removed} is replaced"))
+            return []
         if needer not in self.owned and not self.have[needer].automatic():
             doing = "replaced" if verdict.make else "removed"
             self.conflicts[needer] = f"not ours, and stands on {removed}, which would be {doing}: {verdict.reason}"
