@@ -29,8 +29,9 @@ class TestKernel(WireGuardContract):
     pass
 
 
-def test_five_thousand_peers_are_read_whole(bed: Bed) -> None:
-    peers = many_peers(bed.name(), 5000)
+def test_two_thousand_peers_are_read_whole(bed: Bed) -> None:
+    # More take minutes here: an emulated kernel removes fifty peers a second when the link goes.
+    peers = many_peers(bed.name(), 2000)
     bed.converge(bed.interface())
     results = bed.wireguard.send([request for peer in peers for request in peer.create()])
     assert set(results) == {None}
