@@ -93,6 +93,12 @@ def test_a_key_is_generated_once_and_for_its_owner_alone(node: Host) -> None:
     assert key.read_text() == first
 
 
+def test_babel_finds_no_other_link_local_address_than_the_files(node: Host) -> None:
+    assert node.apply(node.node_file(EXIT)).code == 0
+    addresses = json.loads(node.namespace.ip("-j", "-6", "address", "show", "dev", "wg-main-job"))
+    assert [one["local"] for one in addresses[0]["addr_info"]] == ["fe80::1"]
+
+
 def test_no_secret_is_shown_or_kept(node: Host) -> None:
     file = node.node_file(EXIT)
     said = [node.stellwerk("plan", file, *node.state()), node.apply(file)]
