@@ -293,14 +293,27 @@ class _Comparison:
         return operations
 
     def _vanishes(self, resource: Resource) -> bool:
+        """Return whether a removed object goes with the one that it is part of.
+
+        One with another need, which goes by itself, has to go before that and so is removed by itself too.
+        """
         whole = resource.part_of()
-        return whole is not None and whole in self.have and self._removed(whole)
+        if whole is None or whole not in self.have or not self._removed(whole):
+            return False
+        needs = [need for need in resource.requires() if need != whole and need in self.have and self._removed(need)]
+        return not needs or {self._goes_with(need) for need in needs} == {self._goes_with(whole)}
+
+    def _goes_with(self, key: Key) -> Key:
+        """Return the removed object with which this removed one goes at last, itself if it goes by itself."""
+        resource = self.have[key]
+        whole = resource.part_of()
+        return self._goes_with(whole) if whole is not None and self._vanishes(resource) else key
 
     def _takes(self, key: Key) -> tuple[Key, ...]:
         """Return what vanishes with an object, and what vanishes with that."""
         taken: list[Key] = []
         for needer in self.needers.get(key, ()):
-            if self.have[needer].part_of() == key and self._removed(needer):
+            if self.have[needer].part_of() == key and self._removed(needer) and self._vanishes(self.have[needer]):
                 taken += (needer, *self._takes(needer))
         return tuple(taken)
 

@@ -79,6 +79,12 @@ def _decode(table: str, dump: Dump, inventory: Inventory, resources: dict[Key, R
 
 
 def _own_parts(resources: Mapping[Key, Resource], owned: set[Key]) -> None:
+    parts: dict[Key, list[Key]] = {}
     for key, resource in resources.items():
-        if resource.owned_as_part and resource.part_of() in owned:
-            owned.add(key)
+        if resource.owned_as_part and (whole := resource.part_of()) is not None:
+            parts.setdefault(whole, []).append(key)
+    waiting = [whole for whole in parts if whole in owned]
+    while waiting:
+        new = [part for part in parts.get(waiting.pop(), ()) if part not in owned]
+        owned.update(new)
+        waiting += new

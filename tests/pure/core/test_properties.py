@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intent.resources.resource import Request
 from reconciler.core.apply import Outcome, Result
 from reconciler.core.diff import diff
 from reconciler.core.inventory import InventoryInMemory
 from reconciler.core.observe import Observation, observe
 from reconciler.core.reconcile import ConflictError, Round, apply, look
-from tests.pure.core.thing import Killed, Limb, Request, Setting, Thing, World, key, plan_lines
+from tests.pure.core.thing import Killed, Limb, Setting, Thing, World, key, plan_lines
 
 NAMES = "abcdef"
 FOREIGN = ("x", "y")
@@ -27,15 +28,16 @@ FEW = settings(MANY, max_examples=100)
 @st.composite
 def states(draw: st.DrawFn) -> list[Thing]:
     """A desired state: needs without a circle, each slot held once."""
-    order = draw(st.permutations(NAMES))[: draw(st.integers(0, len(NAMES)))]
-    holders = {slot: draw(st.sampled_from(order)) for slot in "pqrs" if order and draw(st.booleans())}
+    names: list[str] = draw(st.permutations(list(NAMES)))
+    order = names[: draw(st.integers(0, len(names)))]
+    holders = {slot: draw(st.sampled_from(order)) for slot in "pqrs" if bool(order) and draw(st.booleans())}
     below: dict[str, set[str]] = {}
     things = []
     for position, name in enumerate(order):
         grounds = st.sampled_from([*order[:position], *FOREIGN])
         needs = draw(st.lists(grounds, max_size=2, unique=True))
         below[name] = {need for need in needs if need in NAMES}.union(*(below.get(need, set()) for need in needs))
-        whole = draw(st.sampled_from([None, *sorted(below[name])]))
+        whole = draw(st.sampled_from(["", *sorted(below[name])]))
         kind = draw(st.sampled_from([Thing, Thing, Limb] if whole in needs else [Thing]))
         things.append(
             kind(

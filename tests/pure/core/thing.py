@@ -18,17 +18,18 @@ class _InTable:
     table: ClassVar[str] = "thing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Thing(_InTable, Resource):
-    """An object called ``name``. ``size``, ``needs`` and ``taken`` change in place, ``colour`` and ``holds`` do not.
+    """An object called ``name``.
 
-    ``holds`` and ``taken`` are claims.
+    ``size``, ``needs`` and ``taken`` change in place, ``colour``, ``holds`` and ``whole`` do not. ``holds`` and
+    ``taken`` are claims.
 
     Observed things are ours by their mark, or, unmarked, by the inventory.
     """
 
-    compared: ClassVar[tuple[str, ...]] = ("size", "colour", "needs", "holds", "taken")
-    replace_on: ClassVar[frozenset[str]] = frozenset({"colour", "holds"})
+    compared: ClassVar[tuple[str, ...]] = ("size", "colour", "needs", "holds", "taken", "whole")
+    replace_on: ClassVar[frozenset[str]] = frozenset({"colour", "holds", "whole"})
     disruptive: ClassVar[frozenset[str]] = frozenset({"needs"})
     inventoried: ClassVar[bool] = True
 
@@ -38,12 +39,19 @@ class Thing(_InTable, Resource):
     needs: tuple[str, ...] = ()
     holds: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
-    whole: str | None = None
+    whole: str = ""
     renewed: tuple[str, ...] = ()
     through: str | None = None
     hindered: str | None = None
     marked: bool = True
     made_by_itself: bool = False
+
+    def __repr__(self) -> str:
+        """Return the line that `parse` reads."""
+        kind = "" if type(self) is Thing else f"{type(self).__name__.lower()} "
+        given = [(one.name, getattr(self, one.name), one.default) for one in fields(self) if one.name != "name"]
+        words = [f"{name}={','.join(v) if isinstance(v, tuple) else v}" for name, v, default in given if v != default]
+        return f"{kind}{' '.join((self.name, *words))}"
 
     @property
     def key(self) -> Key:
@@ -59,7 +67,7 @@ class Thing(_InTable, Resource):
         return tuple(Claim("slot", slot) for slot in (*self.holds, *self.taken))
 
     def part_of(self) -> Key | None:
-        return None if self.whole is None else key(self.whole)
+        return key(self.whole) if self.whole else None
 
     def owned(self) -> bool:
         return self.marked
@@ -90,14 +98,14 @@ class Thing(_InTable, Resource):
         return (Drop(self.name),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Setting(Thing):
     """A thing that may be adopted: it is there before us."""
 
     adopts: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Limb(Thing):
     """A thing that is ours whenever its whole is."""
 
