@@ -33,8 +33,9 @@ class FakeRule:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What no two rules have in common when one was added with NLM_F_EXCL (rule_exists): not the protocol."""
-        return self.family, self.priority, self.action, self.table, self.lengths, self.tos, self.selectors
+        """What no two rules have in common when one was added with NLM_F_EXCL (seen with Linux 6.1 and 6.18)."""
+        said = self.family, self.priority, self.action, self.table, self.protocol
+        return *said, self.lengths, self.tos, self.selectors
 
     def row(self) -> bytes:
         """Return the payload of its RTM_NEWRULE."""
