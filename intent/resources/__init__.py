@@ -5,7 +5,9 @@ Every `Resource` subclass defined in a module of this package is found by `kinds
 
 import importlib
 import pkgutil
+import sys
 from functools import cache
+from inspect import isabstract
 
 from intent.resources.resource import Resource
 
@@ -20,7 +22,9 @@ def kinds() -> dict[str, tuple[type[Resource], ...]]:
     while pending:
         kind = pending.pop()
         pending.extend(kind.__subclasses__())
-        if "table" in vars(kind):
+        # A dataclass with slots is made twice; the first, without them, is not what its module names.
+        named = getattr(sys.modules[kind.__module__], kind.__name__, None)
+        if "table" in vars(kind) and kind is named and not isabstract(kind):
             tables.setdefault(kind.table, []).append(kind)
     return {
         table: tuple(sorted(members, key=lambda kind: (kind.catch_all, kind.__name__)))

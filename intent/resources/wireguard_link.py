@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from intent.resources import netlink
 from intent.resources.link import Link, Names, read
+from intent.resources.netlink import NetlinkRequest
 from intent.resources.processes import AwaitEnd, StartProcess
 from intent.resources.resource import Change, Request
 from intent.resources.wireguard_uapi import GET, socket_path
 
 PROGRAM = "wireguard-go"
+AF_INET6 = 10
+IFLA_AF_SPEC = 26
+IFLA_INET6_ADDR_GEN_MODE = 8
+IN6_ADDR_GEN_MODE_NONE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,18 @@ class UserspaceWireGuardLink(Link):
     def create(self) -> tuple[Request, ...]:
         """Return the requests that start the program, which makes the link, and that mark it and set it up."""
         return (StartProcess((PROGRAM, self.name), socket_path(self.name), GET), *self.settle())
+
+    def settle(self) -> tuple[NetlinkRequest, ...]:
+        """Return the requests that follow the link's creation; the first keeps the kernel from adding an address.
+
+        A WireGuard interface of the kernel has no link-local address but the one it is given; a tun link gets one,
+        and babel would speak from either.
+        """
+        no_address = netlink.nested(AF_INET6, *netlink.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE))
+        return (
+            self._set(netlink.nested(IFLA_AF_SPEC, *no_address)),
+            *super(UserspaceWireGuardLink, self).settle(),
+        )
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
         """Return the requests that change the link in place, all that follow its creation where the mark lacks."""
