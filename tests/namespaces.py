@@ -11,18 +11,20 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import pickle
 import queue
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
+NOBODY = 65534
 ANSWER_TIMEOUT_SECONDS = 120.0
 _NUMBERS = itertools.count(1)
 
@@ -54,6 +56,13 @@ class Namespace:
         answer: Future[T] = Future()
         self._work.put((work, answer))
         return answer.result(ANSWER_TIMEOUT_SECONDS)
+
+    def run_without_rights(self, work: Callable[[], T]) -> T:
+        """Return what the function gives in a child process of an ordinary user in this namespace.
+
+        What it gives or raises has to be picklable.
+        """
+        return self.run(lambda: _in_child(work, NOBODY))
 
     def ip(self, *words: str) -> str:
         """Return what ``ip`` prints in this namespace. Raises CalledProcessError, with its words as a note."""
@@ -88,6 +97,39 @@ class Namespace:
                 answer.set_result(work())
             except BaseException as exc:  # noqa: BLE001 - it goes to the caller, as from any call
                 answer.set_exception(exc)
+
+
+def _in_child(work: Callable[[], T], user: int) -> T:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            with open(writing, "wb") as pipe:
+                pickle.dump(_outcome(work), pipe)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the child ended with status {status}"
+    result, error = pickle.loads(told)
+    if error is not None:
+        raise error
+    return cast(T, result)
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return work(), None
+    except Exception as exc:  # noqa: BLE001 - it goes to the caller, as from any call
+        return None, exc
 
 
 def _enter_new() -> int:

@@ -98,7 +98,8 @@ class LinkContract:
         node.make(BRIDGE, on("fd00::1/64", "ours0"), on("192.0.2.1/24", "ours0"), route)
         assert route.key in node.seen("route", frozenset({route.routing_table}))
         assert node.send(*BRIDGE.delete()) == [None]
-        assert "ours0" not in {address.link for address in node.seen("address").values() if isinstance(address, Address)}
+        addresses = [address for address in node.seen("address").values() if isinstance(address, Address)]
+        assert "ours0" not in {address.link for address in addresses}
         assert node.rows("route", frozenset({route.routing_table})) == []
 
     def test_an_mtu_below_1280_ends_ipv6_on_a_link(self, node: ContractNode) -> None:
