@@ -26,6 +26,7 @@ ACTIONS: Final = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreacha
 ACTION_NUMBERS: Final = {name: number for number, name in ACTIONS.items()}
 FAMILIES: Final = {"ipv4": 2, "ipv6": 10}
 PROTOCOL: Final = 242
+FIB_RULE_INVERT = 0x2
 NO_SUPPRESSION = b"\xff\xff\xff\xff"
 
 _RULE_HEADER = struct.Struct("=BBBBBBBBI")
@@ -109,11 +110,12 @@ class Rule(Resource):
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:
         """Return the rule in an RTM_NEWRULE payload of either family."""
-        family, to_length, from_length, tos, table, _, _, action, _ = _RULE_HEADER.unpack_from(row)
+        family, to_length, from_length, tos, table, _, _, action, flags = _RULE_HEADER.unpack_from(row)
         found = dict(netlink.attributes(row, _RULE_HEADER.size))
         other = {kind: value for kind, value in found.items() if kind not in _IGNORED}
         if other.get(FRA_SUPPRESS_PREFIXLEN) == NO_SUPPRESSION:
             del other[FRA_SUPPRESS_PREFIXLEN]
+        words = (f"tos{tos}" if tos else "") + ("not" if flags & FIB_RULE_INVERT else "")
         number = netlink.number(found[FRA_TABLE]) if FRA_TABLE in found else table
         return cls(
             family="ipv4" if family == FAMILIES["ipv4"] else "ipv6",
@@ -123,7 +125,7 @@ class Rule(Resource):
             source=_prefix(found.get(FRA_SRC), from_length),
             destination=_prefix(found.get(FRA_DST), to_length),
             iif=netlink.text(found[FRA_IIFNAME]) if FRA_IIFNAME in found else None,
-            other=(f"tos{tos}" if tos else "") + "".join(f"{k}:{v.hex()}" for k, v in sorted(other.items())),
+            other=words + "".join(f"{k}:{v.hex()}" for k, v in sorted(other.items())),
             protocol=netlink.number(found.get(FRA_PROTOCOL, b"\0")),
         )
 

@@ -29,6 +29,8 @@ ALL = {
     "table above 255": replace(PLAIN, routing_table=70_000),
     "priority 0": replace(PLAIN, priority=0),
 }
+INVERT = (2).to_bytes(4, "little")
+"""FIB_RULE_INVERT in the flags of ``struct fib_rule_hdr``: all packets but those that match."""
 # fwmark, oif, uid range, source port, suppression of short prefixes (linux/fib_rules.h)
 SELECTORS = {
     "fwmark": netlink.u32(10, 7),
@@ -96,6 +98,20 @@ class RuleContract:
         node.make(PLAIN)
         assert seen(node)[PLAIN.key] == PLAIN
         assert node.send(*PLAIN.delete()) == [None]
+        assert node.rows("rule") == before
+
+    def test_a_foreign_rule_that_says_not_is_another_one(self, node: ContractNode) -> None:
+        ours = replace(PLAIN, iif="mesh0")
+        (request,) = replace(ours, protocol=4).create()
+        assert isinstance(request, NetlinkRequest)
+        (body,) = request.body
+        assert isinstance(body, bytes)
+        assert node.send(replace(request, body=(body[:8] + INVERT + body[12:],))) == [None]
+        assert ours.key not in seen(node)
+        before = node.rows("rule")
+        node.make(ours)
+        assert seen(node)[ours.key] == ours
+        assert node.send(*ours.delete()) == [None]
         assert node.rows("rule") == before
 
     def test_the_first_rule_that_has_all_that_is_told_is_deleted(self, node: ContractNode) -> None:

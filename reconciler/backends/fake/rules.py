@@ -29,20 +29,21 @@ class FakeRule:
     protocol: int
     lengths: tuple[int, int] = (0, 0)
     tos: int = 0
+    flags: int = 0
     selectors: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def identity(self) -> tuple[object, ...]:
         """What no two rules have in common when one was added with NLM_F_EXCL (seen with Linux 6.1 and 6.18)."""
         said = self.family, self.priority, self.action, self.table, self.protocol
-        return *said, self.lengths, self.tos, self.selectors
+        return *said, self.lengths, self.tos, self.flags, self.selectors
 
     def row(self) -> bytes:
         """Return the payload of its RTM_NEWRULE."""
         table = self.table if self.table < 256 else 252
         return encoded(
             (
-                _HEADER.pack(self.family, *self.lengths, self.tos, table, 0, 0, self.action, 0),
+                _HEADER.pack(self.family, *self.lengths, self.tos, table, 0, 0, self.action, self.flags),
                 *netlink.u32(wire.FRA_TABLE, self.table),
                 *netlink.attribute(wire.FRA_SUPPRESS_PREFIXLEN, wire.NO_SUPPRESSION),
                 *netlink.u8(wire.FRA_PROTOCOL, self.protocol),
@@ -55,6 +56,7 @@ class FakeRule:
         """Return the rule in one line."""
         words = f"rule {self.priority}: family {self.family} action {wire.ACTIONS.get(self.action, self.action)}"
         words += "".join(f" {kind}:{value.hex()}" for kind, value in self.selectors)
+        words += " not" if self.flags else ""
         words += f" lengths {self.lengths[0]},{self.lengths[1]}" if any(self.lengths) else ""
         return f"{words} table {self.table} proto {self.protocol}"
 
@@ -105,7 +107,7 @@ def _matches(told: FakeRule, there: FakeRule) -> bool:
 
 
 def _parse(payload: bytes) -> FakeRule:
-    family, to_length, from_length, tos, table, _, _, action, _ = _HEADER.unpack_from(payload)
+    family, to_length, from_length, tos, table, _, _, action, flags = _HEADER.unpack_from(payload)
     found: Mapping[int, bytes] = dict(netlink.attributes(payload, _HEADER.size))
     others = {kind: value for kind, value in found.items() if kind not in _PLACED}
     if others.get(wire.FRA_SUPPRESS_PREFIXLEN) == wire.NO_SUPPRESSION:
@@ -118,5 +120,6 @@ def _parse(payload: bytes) -> FakeRule:
         protocol=netlink.number(found.get(wire.FRA_PROTOCOL, b"")),
         lengths=(to_length, from_length),
         tos=tos,
+        flags=flags & wire.FIB_RULE_INVERT,
         selectors=tuple(sorted(others.items())),
     )
