@@ -28,6 +28,9 @@ class Inventory:
         for desired, observed in made:
             if (remembered := desired.remember(observed)) is not None:
                 entries[desired.key] = remembered
+            else:
+                # Of an earlier kind, or an earlier wish, of that key.
+                entries.pop(desired.key, None)
             if desired.partitioned:
                 known = partitions.get(desired.table, frozenset())
                 partitions[desired.table] = known | {desired.partition()}
