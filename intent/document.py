@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field
@@ -113,9 +114,14 @@ def _head(root: tree.Mapping, report: Report) -> Head | None:
     head = tree.Mapping(root.line, root.column)
     head.incomplete = root.incomplete
     head.entries = {key: entry for key, entry in root.entries.items() if key in Head.model_fields}
-    misspelt = {meant(key, tuple(Head.model_fields)) for key in root.entries if key not in known_features()}
-    head.incomplete = head.incomplete or bool(misspelt - {None} - head.entries.keys())
+    misspelt = _meant(root, tuple(Head.model_fields))
+    head.incomplete = head.incomplete or bool(misspelt - head.entries.keys())
     return validate(Head, head, (), report)
+
+
+def _meant(root: tree.Mapping, known: tuple[str, ...]) -> set[str]:
+    """Return the known fields that misspelt ones were probably meant to be; of a file of nonsense only some."""
+    return {near for key in islice(root.entries, 100) if key not in known and (near := meant(key, known))}
 
 
 def _other_version(root: tree.Mapping) -> bool:
@@ -128,6 +134,9 @@ def _refuse_unknown(root: tree.Mapping, known: tuple[str, ...], report: Report) 
     for key, entry in root.entries.items():
         if key in known:
             continue
+        if report.full:
+            report.more += 1
+            continue
         near = meant(key, known)
         suggestion = "known here: " + ", ".join(f"`{name}`" for name in known)
         if near is not None:
@@ -136,7 +145,7 @@ def _refuse_unknown(root: tree.Mapping, known: tuple[str, ...], report: Report) 
 
 
 def _refuse_lonely(node: Node, root: tree.Mapping, report: Report) -> None:
-    written = {meant(key, tuple(known_features())) or key for key in root.entries} | set(root.entries)
+    written = _meant(root, tuple(known_features())) | root.entries.keys()
     for feature in known_features().values():
         if feature.name not in root.entries:
             continue
@@ -160,7 +169,8 @@ def _refuse_double_holdings(node: Node, report: Report) -> None:
     held: list[tuple[tree.Place, Feature[Any], Holding]] = []
     for feature, model in node.parts():
         for holding in feature.holds(model, node):
-            held.append((tree.place(node.root, (feature.name, *holding.path)), feature, holding))
+            place = tree.place(node.root, (feature.name, *holding.path), at_key=not holding.path)
+            held.append((place, feature, holding))
     first: dict[tuple[str, str | int], tuple[int, str]] = {}
     for place, feature, holding in sorted(held, key=lambda one: one[0]):
         known = first.get((holding.thing, holding.value))

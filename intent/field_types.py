@@ -148,8 +148,12 @@ class Choice(Checked):
         *first, last = (f"`{name}`" for name in names)
         right = f"{', '.join(first)} or {last}" if first else last
         suggestion = f"did you mean `{near[0]}`?" if near and not isinstance(value, dict | tuple) else None
+        if isinstance(value, str) and value in ("true", "false") and value in names:
+            suggestion = "leave out the quotes"
         wrong(f"must be {right}, not {described(value)}", suggestion)
 
     def json_schema(self) -> dict[str, Any]:
         """Return the choices."""
+        if set(self.choices) == {True, False}:
+            return {"type": "boolean"}
         return {"enum": list(self.choices)}

@@ -153,7 +153,24 @@ def parse_interface_address(text: str) -> IPv4Interface | IPv6Interface:
     if address.is_multicast or address.is_unspecified:
         kind = "a multicast address" if address.is_multicast else "the unspecified address"
         wrong(f"must be an address of one machine, but {quoted(text)} is {kind}")
-    return (IPv4Interface if address.version == 4 else IPv6Interface)((address, length))
+    interface = (IPv4Interface if address.version == 4 else IPv6Interface)((address, length))
+    _refuse_network_itself(text, interface)
+    return interface
+
+
+def _refuse_network_itself(text: str, interface: IPv4Interface | IPv6Interface) -> None:
+    network = interface.network
+    # Of two or one addresses all are usable (RFC 3021, RFC 6164).
+    if network.num_addresses <= 2:
+        return
+    if interface.ip == network.network_address:
+        kind = "the first, which stands for the network itself"
+        wrong(
+            f"must be an address inside its network, but {quoted(text)} is {kind}",
+            f"such as `{network[1]}/{network.prefixlen}`",
+        )
+    if interface.version == 4 and interface.ip == network.broadcast_address:
+        wrong(f"must be an address of one machine, but {quoted(text)} is the broadcast address of its network")
 
 
 def parse_public_key(text: str) -> str:

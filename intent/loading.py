@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from ruamel.yaml.error import YAMLError
 
 from intent.document import Node, build_node
@@ -12,8 +15,8 @@ from intent.syntax_errors import syntax_problem
 from intent.tree import Mapping, Scalar, Sequence, Tree
 from intent.yaml_events import Builder, Stop, exact_events, fast_events
 
-EXPLAINED_CHARACTERS = 256 << 10
-"""Up to which size a text is read again, slowly, to say better where its YAML breaks."""
+EXACT_CHARACTERS = 256 << 10
+"""Up to which size a text that the C parser refuses is read again by the one in Python."""
 
 
 def load(path: str) -> Node:
@@ -38,29 +41,31 @@ def loads(data: bytes, name: str) -> Node:
 
 
 def parse(source: Source) -> tuple[Tree | None, Report]:
-    """Return the values of a text, and what is wrong with them so far. Raises IntentError where YAML breaks off."""
+    """Return the values of a text, and what is wrong with them so far. Raises IntentError where YAML breaks off.
+
+    The parser in Python has the last word wherever it is quick enough: the one in C refuses some text that it takes.
+    """
+    try:
+        return _build(source, fast_events(source.text))
+    except YAMLError as exc:
+        if len(source.text) > EXACT_CHARACTERS:
+            raise _broken(source, exc) from None
+    try:
+        return _build(source, exact_events(source.text))
+    except YAMLError as exc:
+        raise _broken(source, exc) from None
+
+
+def _build(source: Source, events: Iterator[Any]) -> tuple[Tree | None, Report]:
     report = Report(source)
     try:
-        return Builder(source, report).build(fast_events(source.text)), report
+        return Builder(source, report).build(events), report
     except Stop:
         raise report.error() from None
-    except YAMLError as exc:
-        raise _explained(source, report, exc) from None
 
 
-def _explained(source: Source, report: Report, error: YAMLError) -> IntentError:
-    """Return the error for YAML that breaks off: the Python parser's complaint, if it has one, else that given."""
-    if len(source.text) <= EXPLAINED_CHARACTERS:
-        second = Report(source)
-        try:
-            Builder(source, second).build(exact_events(source.text))
-        except Stop:
-            return second.error()
-        except YAMLError as exc:
-            report, error = second, exc
-        else:
-            if second:
-                return second.error()
+def _broken(source: Source, error: YAMLError) -> IntentError:
+    report = Report(source)
     report.add(*syntax_problem(error))
     return report.error()
 

@@ -39,28 +39,36 @@ def node_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     for feature in features().values():
         schema = feature.model.model_json_schema(schema_generator=_Generator)
-        definitions |= schema.pop("$defs", {})
-        properties[feature.name] = {**schema, "title": feature.name, "description": feature.description}
-    _drop_titles(definitions)
-    return {
-        "$schema": IDENTIFIER,
-        "title": "Stellwerk node",
+        for name, definition in schema.pop("$defs", {}).items():
+            if definitions.setdefault(name, definition) != definition:
+                raise TypeError(f"two different models are called {name}")
+        properties[feature.name] = {**schema, "description": feature.description}
+    schema = {
         "description": "What one node of a mesh network is to be.",
         "type": "object",
         "properties": properties,
         "required": head["required"],
+        "dependentRequired": {feature.name: list(feature.needs) for feature in features().values() if feature.needs},
         "additionalProperties": False,
         "$defs": dict(sorted(definitions.items())),
     }
+    return {"$schema": IDENTIFIER, "title": "Stellwerk node", **_without_titles(schema)}
 
 
-def _drop_titles(schema: Any) -> None:
-    """Remove the titles that only repeat a field's name."""
-    if isinstance(schema, dict):
-        if isinstance(schema.get("title"), str) and "description" in schema:
-            del schema["title"]
-        for value in schema.values():
-            _drop_titles(value)
+def _without_titles(schema: Any) -> Any:
+    """Return a schema without titles, which only repeat the names of fields and classes."""
+    if isinstance(schema, list):
+        return [_without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # Under `properties` and `$defs` a key is a name of ours, which may well be "title".
+    return {
+        key: {name: _without_titles(part) for name, part in value.items()}
+        if key in ("properties", "$defs")
+        else _without_titles(value)
+        for key, value in schema.items()
+        if key != "title"
+    }
 
 
 def text() -> str:

@@ -6,6 +6,7 @@ import difflib
 import re
 from array import array
 from bisect import bisect_right
+from functools import lru_cache
 
 from intent.display import MASK, key_spans, looks_like_key, shown, width
 from intent.problems import IntentError, Problem
@@ -14,31 +15,31 @@ CELLS = 96
 """How many terminal cells of a source line are shown."""
 _TAB_STOP = 4
 KEPT_PROBLEMS = 1000
-"""How many problems of one file are kept; the rest is counted."""
+"""How many problems of one file are kept; the rest is only counted."""
 
-_SECRET_WORDS = ("private", "privkey", "preshared", "presharedkey", "psk", "secret", "passw")
-_SECRET_NAMES = ("private_key", "preshared_key")
+_SECRET_WORDS = ("priv", "preshare", "psk", "secret", "passw")
+_OTHER_KEYS = ("pub", "key")
 _ENTRY = re.compile(r"""(?P<name>[\w-]+)["']?\s*:(?=\s|$)""")
+_PUBLIC_KEY = re.compile(r"""\bpublic[_-]?key["']?\s*:\s*["']?(?P<key>[A-Za-z0-9+/=]{30,})""")
+_SEEN_OF_PUBLIC_KEY = 4
 _WORD = re.compile(r"""[^\s{}\[\],"']+""")
-_PLAIN_WORDS = ("file", "generate", "true", "false", "#")
+_PLAIN_WORDS = ("file", "generate", "#")
+_TRUTH_WORDS = ("true", "false", "yes", "no", "on", "off")
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
+@lru_cache(maxsize=256)
 def names_a_secret(key: str) -> bool:
     """Return whether what stands under this key of a file could be a secret, also where the key is misspelt."""
     key = key.lower().replace("-", "_")
-    if key == "public_key":
-        return False
-    return any(word in key for word in _SECRET_WORDS) or bool(
-        difflib.get_close_matches(key[:40], _SECRET_NAMES, 1, 0.75)
-    )
+    return any(word in key for word in _SECRET_WORDS) or (key.endswith("key") and not key.startswith(_OTHER_KEYS))
 
 
 def may_be_shown(word: str) -> bool:
     """Return whether a word in the value of a secret-sounding key is no secret: a path, or a word of our own."""
-    return (word.startswith("/") and not looks_like_key(word)) or bool(
-        difflib.get_close_matches(word[:40], _PLAIN_WORDS, 1, 0.7)
-    )
+    if word.startswith("/"):
+        return not looks_like_key(word)
+    return word.lower() in _TRUTH_WORDS or bool(difflib.get_close_matches(word[:40], _PLAIN_WORDS, 1, 0.7))
 
 
 class Source:
@@ -54,7 +55,7 @@ class Source:
 
     def _line_starts(self) -> array[int]:
         if self._starts is None:
-            self._starts = array("Q", [0])
+            self._starts = array("I", [0])
             self._starts.extend(match.end() for match in _BREAK.finditer(self.text))
         return self._starts
 
@@ -86,12 +87,15 @@ class Source:
             self._secrets.setdefault(number, []).append((first_column, last_column))
 
     def _hidden(self, number: int, line: str) -> list[tuple[int, int]]:
-        spans = [*self._secrets.get(number, ()), *_secret_words(line)]
-        for start, end in key_spans(line):
-            before = line[:start].rstrip(" \"'")
-            if not re.search(r"\bpublic_key[\"']?\s*:$", before):
-                spans.append((start, end))
-        return spans
+        """Return the parts of a line that are not shown, in order and apart from one another."""
+        spans = [*self._secrets.get(number, ()), *_secret_words(line), *_keys(line)]
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(spans):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((start, end))
+        return merged
 
     def excerpt(self, number: int, column: int) -> tuple[str, int]:
         """Return a line as it may be shown, cut around the column, and the cells before the column."""
@@ -135,6 +139,15 @@ def _secret_words(line: str) -> list[tuple[int, int]]:
     return spans
 
 
+def _keys(line: str) -> list[tuple[int, int]]:
+    """Return where keys stand in the line; of a public key the beginning may be seen, to tell it from others.
+
+    Not more: a private key may have got there by mistake.
+    """
+    public = [(match.start("key") + _SEEN_OF_PUBLIC_KEY, match.end("key")) for match in _PUBLIC_KEY.finditer(line)]
+    return public + [span for span in key_spans(line) if not any(start <= span[1] <= end for start, end in public)]
+
+
 def _cut(before: list[str], after: list[str], left: bool, right: bool) -> tuple[str, int]:
     """Return the characters around the caret that fit in `CELLS`, with … where some are left out."""
     behind = min(sum(map(width, after)), CELLS // 3)
@@ -158,24 +171,31 @@ def _cut(before: list[str], after: list[str], left: bool, right: bool) -> tuple[
 class Report:
     """The problems found in one text so far. They are made into text at the end, when all secrets are known."""
 
-    __slots__ = ("_found", "_source")
+    __slots__ = ("_found", "_source", "more")
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._found: dict[tuple[int, int, str], str | None] = {}
+        self.more = 0
+        """How many problems were found after the report was full."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no further problem is kept, so that it need not be put in words."""
+        return len(self._found) >= KEPT_PROBLEMS
 
     def add(self, place: tuple[int, int], message: str, suggestion: str | None = None) -> None:
         """Note a problem at a line and column, counted from 1; ``(0, 0)`` is the whole file."""
-        self._found.setdefault((*place, message), suggestion)
+        if self.full:
+            self.more += 1
+        else:
+            self._found.setdefault((*place, message), suggestion)
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def error(self) -> IntentError:
-        """Return the error that holds the problems; the first `KEPT_PROBLEMS` of them with their lines."""
-        kept = sorted(self._found)[:KEPT_PROBLEMS]
-        problems = [
-            self._source.problem(line, column, message, self._found[line, column, message])
-            for line, column, message in kept
-        ]
-        return IntentError(problems, len(self._found) - len(kept))
+        """Return the error that holds the problems."""
+        found = self._found.items()
+        problems = [self._source.problem(line, column, text, advice) for (line, column, text), advice in found]
+        return IntentError(problems, self.more)

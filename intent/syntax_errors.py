@@ -27,6 +27,7 @@ class _Words(NamedTuple):
 
 
 _KNOWN = (
+    _Words(re.compile("found unexpected ':'"), "a `:` cannot end a value here", "put the value in quotes"),
     _Words(
         re.compile("(quoted scalar.*unexpected end of stream|quoted scalar.*document separator)", re.S),
         "this quote is never closed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
@@ -38,6 +39,7 @@ def validate(model: type[M], value: tree.Tree, at: tree.Path, report: Report) ->
         return None
 
 
+@lru_cache(maxsize=256)
 def meant(word: str, known: tuple[str, ...]) -> str | None:
     """Return the known word that a misspelt one was probably meant to be."""
     squeezed = {name.replace("_", ""): name for name in known}
@@ -60,7 +62,11 @@ class _Problems:
     def explain(self, error: ValidationError) -> None:
         """Report all that pydantic found."""
         errors = error.errors(include_url=False, include_input=True)
-        for one in sorted(errors, key=lambda one: one["type"] != "extra_forbidden"):
+        # Misspelt fields first: what they were meant to be is then not missing.
+        for number, one in enumerate(sorted(errors, key=lambda one: one["type"] != "extra_forbidden")):
+            if self._report.full:
+                self._report.more += len(errors) - number
+                return
             path = tuple(step for step in one["loc"] if isinstance(step, str | int))
             self._explain_one(one["type"], path, one.get("input"), one.get("ctx", {}))
 
@@ -157,8 +163,10 @@ def _strip(annotation: Any) -> Any:
 
 
 def field_names(model: type[BaseModel] | None) -> tuple[str, ...]:
-    """Return the names of a model's fields."""
-    return () if model is None else tuple(model.model_fields)
+    """Return the names of a model's fields, those that are needed first."""
+    if model is None:
+        return ()
+    return tuple(sorted(model.model_fields, key=lambda name: not model.model_fields[name].is_required()))
 
 
 def words_of(model: type[BaseModel] | None) -> str:

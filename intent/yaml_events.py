@@ -24,7 +24,7 @@ CParser: Any = getattr(ruamel.yaml.main, "CParser", None)
 """The C parser, ``None`` where it is not installed."""
 DEEPEST = 32
 """How deep lists and mappings may be inside one another, anchors expanded."""
-MOST_VALUES = 250_000
+MOST_VALUES = 100_000
 """How many values a file may have, anchors expanded."""
 
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
@@ -250,7 +250,7 @@ class Builder:
             self._too_deep(place)
         self._count(1, place)
         if self._awaits_key():
-            template = self._source.line(place[0])[place[1] - 1 :].startswith("{{")
+            template = "{{" in self._source.line(place[0])[max(0, place[1] - 2) : place[1] + 1]
             advice = "put what a template leaves as `{{ … }}` in quotes" if template else None
             self._refuse_key(place, "a mapping" if isinstance(node, Mapping) else "a list", advice)
             self._stack.append(_Frame(node, _COMPLEX_KEY, self._values))

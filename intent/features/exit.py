@@ -140,17 +140,19 @@ def _via_findings(number: int, entry: ExitPrefix, node: Node) -> Iterator[Findin
 
 def _overlaps(exit_: Exit) -> Iterator[Finding]:
     """Yield each prefix that overlaps one before it in the order of addresses: sorted, only neighbours can."""
-    order = sorted(range(len(exit_.prefixes)), key=lambda number: (exit_.prefixes[number].prefix, number))
+    # One that is everything is refused for itself; that it overlaps all others says nothing more.
+    numbers = (number for number, entry in enumerate(exit_.prefixes) if entry.prefix.prefixlen)
+    order = sorted(numbers, key=lambda number: (exit_.prefixes[number].prefix, number))
     open_number: int | None = None
     for number in order:
         prefix = exit_.prefixes[number].prefix
         if open_number is not None and prefix.subnet_of(exit_.prefixes[open_number].prefix):
             first, second = sorted((open_number, number))
-            other = exit_.prefixes[first].prefix
-            said = "is written twice, first" if other == prefix else f"overlaps `{other}`"
+            one, other = exit_.prefixes[first].prefix, exit_.prefixes[second].prefix
+            said = "is written twice, first" if one == other else f"overlaps `{one}`"
             yield Finding(
                 ("prefixes", second, "prefix"),
-                f"`{exit_.prefixes[second].prefix}` {said} in line {{line}}",
+                f"`{other}` {said} in line {{line}}",
                 first=("prefixes", first, "prefix"),
             )
         else:

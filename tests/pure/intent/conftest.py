@@ -1,0 +1,44 @@
+"""What the tests of the node file share: both YAML parsers, and references resolved without a machine."""
+
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from intent import yaml_events
+from intent.document import Node
+from intent.expansion import references
+from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile, References, ResolvedKey
+from intent.secrets import PresharedKey, PrivateKey
+
+C_PARSER = yaml_events.CParser
+
+
+@pytest.fixture(params=["C", "Python"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the test with the parser in C, and again as where only the one in Python is installed."""
+    assert C_PARSER is not None, "the C parser belongs to the locked dependencies"
+    if request.param == "Python":
+        monkeypatch.setattr(yaml_events, "CParser", None)
+    return str(request.param)
+
+
+def private_key(path: str) -> PrivateKey:
+    """Return the key that the tests find in a file: one for each path."""
+    return PrivateKey(sha256(path.encode()).digest())
+
+
+def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> References:
+    """Return values for all that a node refers to; names that end in ``.invalid`` have no address."""
+    values: dict[Any, Any] = {}
+    for reference in references(node):
+        match reference:
+            case PrivateKeyFile():
+                values[reference] = ResolvedKey(private_key(reference.path), generated and reference.generate)
+            case PresharedKeyFile():
+                values[reference] = PresharedKey(sha256(reference.path.encode()).digest())
+            case HostAddress():
+                values[reference] = None if reference.name.endswith(".invalid") else "2001:db8:fe::1"
+            case KernelLinkKind():
+                values[reference] = kernel
+    return References(values)
