@@ -14,11 +14,11 @@ MASK = "(hidden)"
 
 
 def shown(character: str) -> str:
-    """Return the character, or its escape where it is a control, a format or a lone surrogate character."""
+    """Return the character, or its escape where it would not be seen: controls, formats, spaces of odd kinds."""
     if "\udc80" <= character <= "\udcff":
         # A byte that is not UTF-8, as Python's surrogateescape keeps it.
         return f"\\x{ord(character) - 0xDC00:02x}"
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+    if not character.isprintable():
         code = ord(character)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return character

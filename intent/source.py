@@ -45,11 +45,13 @@ def may_be_shown(word: str) -> bool:
 class Source:
     """A named text with line numbers, and the places in it that are never shown."""
 
-    __slots__ = ("_secrets", "_starts", "name", "text")
+    __slots__ = ("_secrets", "_starts", "name", "parsed", "text")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
+        self.parsed = False
+        """Whether all secrets in the values have been hidden, so that nothing has to be guessed from the text."""
         self._starts: array[int] | None = None
         self._secrets: dict[int, list[tuple[int, int]]] = {}
 
@@ -88,7 +90,8 @@ class Source:
 
     def _hidden(self, number: int, line: str) -> list[tuple[int, int]]:
         """Return the parts of a line that are not shown, in order and apart from one another."""
-        spans = [*self._secrets.get(number, ()), *_secret_words(line), *_keys(line)]
+        words = _secret_comment(line) if self.parsed else _secret_words(line)
+        spans = [*self._secrets.get(number, ()), *words, *_keys(line)]
         merged: list[tuple[int, int]] = []
         for start, end in sorted(spans):
             if merged and start <= merged[-1][1]:
@@ -137,6 +140,15 @@ def _secret_words(line: str) -> list[tuple[int, int]]:
             if not may_be_shown(word[0].rstrip(":")):
                 spans.append(word.span())
     return spans
+
+
+def _secret_comment(line: str) -> list[tuple[int, int]]:
+    """Return where a comment stands behind a secret-sounding key: it may hold the value of before."""
+    for entry in _ENTRY.finditer(line):
+        comment = line.find(" #", entry.end())
+        if comment >= 0 and names_a_secret(entry["name"]):
+            return [(comment + 1, len(line))]
+    return []
 
 
 def _keys(line: str) -> list[tuple[int, int]]:

@@ -109,6 +109,7 @@ class Builder:
             self._take(event)
             opens = isinstance(event, yaml_events.CollectionStartEvent)
             self._end = _place(event.start_mark if opens else event.end_mark)
+        self._source.parsed = True
         return self._root
 
     def _take(self, event: Any) -> None:
@@ -231,8 +232,13 @@ class Builder:
             return
         if len(self._stack) + anchored.depth > DEEPEST:
             self._too_deep(place)
-        if self._secret_depth is not None and anchored.span is not None:
-            self._source.hide(*anchored.span)
+        if (self._secret_depth is None) != (anchored.span is not None):
+            # What is shown in one place would give away what is hidden in the other.
+            if anchored.span is not None:
+                self._source.hide(*anchored.span)
+            self._report.add(place, "an alias cannot stand for a key here and for something else elsewhere")
+            self._add(None, 0)
+            return
         self._count(anchored.values, place)
         self._add(anchored.tree, anchored.depth)
 

@@ -96,7 +96,9 @@ class Mesh(Model):
     interfaces: tuple[MeshInterface, ...] = Field(
         default=(), description="The interfaces on which babel speaks. Those of `links` belong to them anyway."
     )
-    babeld: Babeld = Field(default=Babeld(), description="The babeld that speaks for this node.")
+    babeld: Babeld = Field(
+        default_factory=Babeld, description="Where this node's babeld is spoken to, and how it may be restarted."
+    )
 
 
 def check(mesh: Mesh, node: Node) -> Iterator[Finding]:
