@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from reconciler.core.errors import BackendError, DeniedError, RejectedError, UnreachableError, UnsupportedError
 
-GREETING_SECONDS = 3.0
+GREETING_SECONDS = 10.0
 """How long babeld may take to greet; a fifth client hears nothing until another one leaves."""
 
 ANSWER_SECONDS = 10.0
