@@ -67,7 +67,7 @@ class FakeBabelds:
             FlushBabelInterface: self._flush,
             AwaitXroute: self._await_xroute,
             AwaitWithdrawal: self._await_withdrawal,
-            RestartBabeld: lambda request: self.start(request.socket, request.configuration),
+            RestartBabeld: self._restart,
             AwaitBabeld: self._await_babeld,
         }
 
@@ -143,6 +143,9 @@ class FakeBabelds:
             found = self._announced(socket).get((request.destination, request.source))
             if found is not None and found.metric < WITHDRAWN:
                 raise BusyError(f"babeld still announces {request.destination} from {request.source}")
+
+    def _restart(self, request: RestartBabeld) -> None:
+        self.start(request.socket, request.configuration)
 
     def _await_babeld(self, request: AwaitBabeld) -> None:
         self._at(request.socket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
@@ -72,8 +73,8 @@ class FakeNode(Backend):
             **dict.fromkeys(self.requests[-6:], self.babelds.carry_out),
         }
         self._looks: dict[str, Callable[[Partitions], Dump]] = {
-            **{table: self._kernel_look(table) for table in FakeKernel.tables},
-            **{table: self._file_look(table) for table in FakeFiles.tables},
+            **{table: partial(self.kernel.dump, table) for table in FakeKernel.tables},
+            **{table: partial(self.files.dump, table) for table in FakeFiles.tables},
             **{"sysctl": self.sysctls.dump, "wireguard": self.wireguard.dump, "babel": self.babelds.dump},
         }
         self._failures: dict[int, BackendError] = {}
@@ -136,9 +137,3 @@ class FakeNode(Backend):
         self.requests_seen.append(request)
         failure = self._failures.pop(len(self.requests_seen), None)
         return self._deeds[type(request)](request) if failure is None else failure
-
-    def _kernel_look(self, table: str) -> Callable[[Partitions], Dump]:
-        return lambda partitions: self.kernel.dump(table, partitions)
-
-    def _file_look(self, table: str) -> Callable[[Partitions], Dump]:
-        return lambda partitions: self.files.dump(table, partitions)

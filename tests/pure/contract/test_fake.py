@@ -9,6 +9,7 @@ from tests.contract.node import ContractNode
 from tests.contract.routes import RouteContract
 from tests.contract.rules import RuleContract
 from tests.contract.sysctls import SysctlContract
+from tests.contract.tunnels import TunnelContract
 
 
 class TestLinks(LinkContract):
@@ -28,6 +29,10 @@ class TestRules(RuleContract):
 
 
 class TestSysctls(SysctlContract):
+    pass
+
+
+class TestTunnels(TunnelContract):
     pass
 
 
