@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from intent.resources import netlink
-from intent.resources.link import Link, Names, key, read
+from intent.resources.link import IFLA_MTU, Link, Names, key, read
 from intent.resources.netlink import Body, IndexOf
 from intent.resources.resource import Change, Claim, Key, Request
 
@@ -77,7 +77,9 @@ class GreLink(Link):
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the end points: the kernel keeps one tunnel of a mode between them."""
-        ends = (self.mode, self.local, self.remote, self.tunnel_key, self.underlay)
+        # The IPv6 modes compare the number of the key alone: none is 0 to them (ip6gre_tunnel_find).
+        tunnel_key = "none" if self.mode.startswith("ip6") and self.tunnel_key == 0 else self.tunnel_key
+        ends = (self.mode, self.local, self.remote, tunnel_key, self.underlay)
         return (Claim("tunnel", " ".join(map(str, ends))),)
 
     def details(self) -> Body:
@@ -125,7 +127,11 @@ class GreLink(Link):
             for field in ("ttl", "tos", "encapsulation_limit", "underlay")
             if getattr(self, field) is None
         }
-        return (replace(self, **kept)._new(0, f"change {self.key}"), *requests)
+        change = replace(self, **kept)._new(0, f"change {self.key}")
+        # Without it the IPv6 modes choose an MTU anew, as for a new tunnel (ip6gre_changelink).
+        mtu = observed.mtu if self.mtu is None else self.mtu
+        told = () if mtu is None else netlink.u32(IFLA_MTU, mtu)
+        return (replace(change, body=netlink.join((*change.body, *told))), *requests)
 
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:
@@ -134,6 +140,8 @@ class GreLink(Link):
         if link.kind not in MODES or IFLA_GRE_LOCAL not in link.data:
             return None
         data = link.data
+        if not any(data[IFLA_GRE_LOCAL] + data[IFLA_GRE_REMOTE]):
+            return None
         keyed = netlink.big_endian(data.get(IFLA_GRE_IFLAGS, b"")) & GRE_KEY
         ipv6 = link.kind.startswith("ip6")
         ignored = ipv6 and netlink.number(data[IFLA_GRE_FLAGS]) & IP6_TNL_F_IGN_ENCAP_LIMIT

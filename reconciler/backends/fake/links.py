@@ -142,6 +142,10 @@ class FakeLinks:
         changed = replace(link, data=full, lower=_tunnel_lower(full))
         self._check_ends(changed)
         link.data, link.lower = changed.data, changed.lower
+        if wire.IFLA_MTU in found:
+            link.mtu = netlink.number(found[wire.IFLA_MTU])
+        elif kind.startswith("ip6"):
+            link.mtu = DEFAULT_MTU[kind]
 
     def settle(self, payload: bytes) -> tuple[FakeLink, int, int]:
         """Carry out the attributes of RTM_SETLINK; return the link with the flags and their mask, for the kernel.
