@@ -1,0 +1,115 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from intent.loading import load
+from intent.resources.gre_link import GreLink
+from intent.resources.resource import Request
+from intent.resources.route import Route
+from intent.resources.wireguard_peer import WireGuardPeer
+from reconciler.cli import EPILOG, exit_codes
+from tests.pure.docs.conftest import CommandLine
+from tests.pure.docs.markdown import ROOT, blocks, links, rows
+
+README = ROOT / "README.md"
+LEFT_OUT = "[…]"
+SESSIONS = [block.text for block in blocks(README) if block.language == "console"]
+(FIRST_NODE,) = [block.text for block in blocks(README) if block.language == "yaml"]
+INSTALLATION = ("apt-get install ", "git clone ", "python3 -m venv ", "/opt/stellwerk/bin/pip install .", "ln -s ")
+CODES = {value for name, value in vars(exit_codes).items() if name.isupper()}
+
+
+def play(session: str, command_line: CommandLine) -> None:
+    """Run the commands of a session, and compare all that they say."""
+    for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+        words, _, shown = part.partition("\n")
+        said = command_line.run(words)[1]
+        pattern = re.escape(shown).replace(re.escape(f"{LEFT_OUT}\n"), "(?:.*\n)*")
+        assert re.fullmatch(pattern, said), f"$ {words}\n{said}"
+
+
+def test_there_are_as_many_sessions_as_are_played_here() -> None:
+    assert len(SESSIONS) == 6
+
+
+def test_the_demo(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    play(SESSIONS[0], command_line)
+    break_three_things(command_line)
+    play(SESSIONS[1], command_line)
+    assert command_line.run("stellwerk apply examples/exit-gre.yaml")[0] == exit_codes.DONE
+    assert command_line.run("stellwerk plan examples/exit-gre.yaml")[0] == exit_codes.DONE
+
+
+def break_three_things(command_line: CommandLine) -> None:
+    """Delete the first exit route, remove the first peer of wg-mesh, set the tunnel down."""
+    node = load("examples/exit-gre.yaml")
+    with command_line.session(node, Path()) as session:
+        desired = session.desired
+    tunnel = next(one for one in desired if isinstance(one, GreLink))
+    route = next(one for one in desired if isinstance(one, Route) and one.gateway)
+    peer = next(one for one in desired if isinstance(one, WireGuardPeer) and one.link == "wg-mesh")
+    down = replace(tunnel, up=False)
+    requests: list[Request] = [*route.delete(), *peer.delete(), *down.update(tunnel, down.changes(tunnel))]
+    assert command_line.node.send(requests) == [None] * len(requests)
+
+
+def test_the_first_node_file(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(FIRST_NODE.splitlines()) <= 15
+    Path("node.yaml").write_text(FIRST_NODE)
+    for session in SESSIONS[2:5]:
+        play(session, command_line)
+
+
+def test_an_error(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("misspelt.yaml").write_text(FIRST_NODE.replace("type:", "tpye:"))
+    play(SESSIONS[5], command_line)
+
+
+@pytest.mark.parametrize(
+    "line", [line for block in blocks(README) if block.language == "sh" for line in block.text.splitlines()]
+)
+def test_a_command(line: str, command_line: CommandLine) -> None:
+    if line.startswith("stellwerk "):
+        code, said = command_line.run(line)
+        assert code == exit_codes.DONE, said
+    elif line.startswith("make "):
+        assert f"\n{line.removeprefix('make ')}: " in (ROOT / "Makefile").read_text()
+    elif line.startswith("install "):
+        assert (ROOT / shlex.split(line)[-2]).exists()
+    else:
+        assert line.startswith(INSTALLATION), "an unknown command: see that the tests try it"
+
+
+def test_exit_codes() -> None:
+    table = {int(code): words for code, words in rows(README, "### Exit codes")}
+    assert table.keys() == CODES
+    told = {int(code): words for code, words in re.findall(r"^  (\d+) +(.*)$", EPILOG, re.MULTILINE)}
+    assert told.keys() == CODES
+    for code, words in told.items():
+        assert words.split(":")[0].split(",")[0] in table[code]
+
+
+def test_every_example_is_named_and_right(command_line: CommandLine) -> None:
+    examples = sorted((ROOT / "examples").iterdir())
+    assert {f"examples/{path.name}" for path in examples} <= set(links(README))
+    for path in examples:
+        code, said = command_line.run(f"stellwerk check {path}")
+        assert code == exit_codes.DONE, said
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").iterdir()), ids=lambda path: path.name)
+def test_every_example_can_be_planned_and_applied(path: Path, command_line: CommandLine) -> None:
+    assert command_line.run(f"stellwerk plan {path}")[0] == exit_codes.DIFFERENT
+    if "restart_command:" in path.read_text().replace("# restart_command:", ""):
+        assert command_line.run(f"stellwerk apply {path}")[0] == exit_codes.DONE
+        assert command_line.run(f"stellwerk plan {path}")[0] == exit_codes.DONE
