@@ -43,7 +43,7 @@ class IntentError(Exception):
     """An intent that cannot be used. ``problems`` are all that were found, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem], more: int = 0) -> None:
-        """Hold the problems; ``more`` says how many others there are that nobody kept."""
+        """Hold the problems; ``more`` says how many others at least were seen that nobody kept."""
         self.problems = tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.column, p.message)))
         self.more = more
         super().__init__(self.problems)
@@ -53,5 +53,6 @@ class IntentError(Exception):
         parts = [str(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
         hidden = len(self.problems) - len(parts) + self.more
         if hidden:
-            parts.append(f"… and {hidden} more {'problem' if hidden == 1 else 'problems'}")
+            least = "at least " if self.more else ""
+            parts.append(f"… and {least}{hidden} more {'problem' if hidden == 1 else 'problems'}")
         return "\n".join(parts)

@@ -74,6 +74,11 @@ def plain(tree: Tree) -> Any:
     return tree.value
 
 
+def plain_items(sequence: Sequence, start: int, end: int) -> tuple[Any, ...]:
+    """Return the values of some items of a list."""
+    return tuple(map(plain, sequence.items[start:end]))
+
+
 def follow(tree: Tree, path: Path) -> Tree:
     """Return the value at the path, or the last one on the way to it that there is."""
     for step in path:

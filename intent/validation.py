@@ -16,6 +16,8 @@ from intent.field_types import WRONG, described
 from intent.source import Report, may_be_shown, names_a_secret
 
 M = TypeVar("M", bound=BaseModel)
+PORTION = 2000
+"""How many items of a long list are validated at a time."""
 
 
 class Model(BaseModel):
@@ -32,11 +34,30 @@ def validate(model: type[M], value: tree.Tree, at: tree.Path, report: Report) ->
 
     ``at`` is the way from the root of the file to the value, for messages.
     """
+    if issubclass(model, RootModel) and isinstance(value, tree.Sequence) and len(value.items) > PORTION:
+        return _validate_in_portions(model, value, at, report)
     try:
         return model.model_validate(tree.plain(value))
     except ValidationError as exc:
         _Problems(model, value, at, report).explain(exc)
         return None
+
+
+def _validate_in_portions(model: type[M], value: tree.Sequence, at: tree.Path, report: Report) -> M | None:
+    """Do as `validate` does for a long list, in portions, because pydantic makes an object of every error at once."""
+    items: list[Any] = []
+    right = True
+    for start in range(0, len(value.items), PORTION):
+        try:
+            portion = model.model_validate(tree.plain_items(value, start, start + PORTION))
+        except ValidationError as exc:
+            _Problems(model, value, at, report, start).explain(exc)
+            right = False
+        else:
+            items.extend(portion.root)  # type: ignore[attr-defined]
+        if report.full:
+            return None
+    return model.model_validate(tuple(items)) if right else None
 
 
 @lru_cache(maxsize=256)
@@ -51,8 +72,11 @@ def meant(word: str, known: tuple[str, ...]) -> str | None:
 class _Problems:
     """The problems of one value against one model."""
 
-    def __init__(self, model: type[BaseModel], value: tree.Tree, at: tree.Path, report: Report) -> None:
+    def __init__(
+        self, model: type[BaseModel], value: tree.Tree, at: tree.Path, report: Report, first_item: int = 0
+    ) -> None:
         self._model = model
+        self._first_item = first_item
         self._value = value
         self._at = at
         self._report = report
@@ -67,7 +91,10 @@ class _Problems:
             if self._report.full:
                 self._report.more += len(errors) - number
                 return
-            path = tuple(step for step in one["loc"] if isinstance(step, str | int))
+            path = one["loc"]
+            if self._first_item:
+                # A root model's errors begin with the number of the item, here within the portion.
+                path = (self._first_item + int(path[0]), *path[1:])
             self._explain_one(one["type"], path, one.get("input"), one.get("ctx", {}))
 
     def _explain_one(self, kind: str, path: tree.Path, value: object, context: Mapping[str, Any]) -> None:

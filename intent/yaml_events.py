@@ -24,7 +24,7 @@ CParser: Any = getattr(ruamel.yaml.main, "CParser", None)
 """The C parser, ``None`` where it is not installed."""
 DEEPEST = 32
 """How deep lists and mappings may be inside one another, anchors expanded."""
-MOST_VALUES = 100_000
+MOST_VALUES = 200_000
 """How many values a file may have, anchors expanded."""
 
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
@@ -99,7 +99,7 @@ class Builder:
         self._root: Tree | None = None
         self._documents = 0
         self._values = 0
-        self._end: Place = (1, 1)
+        self._last: Any = None
         # The depth of the mapping in which a key names a secret, while its value is read.
         self._secret_depth: int | None = None
 
@@ -107,8 +107,7 @@ class Builder:
         """Return the root of the tree, ``None`` when there is none. Raises Stop and YAMLError."""
         for event in events:
             self._take(event)
-            opens = isinstance(event, yaml_events.CollectionStartEvent)
-            self._end = _place(event.start_mark if opens else event.end_mark)
+            self._last = event
         self._source.parsed = True
         return self._root
 
@@ -133,9 +132,12 @@ class Builder:
             raise Stop
 
     def _scalar(self, event: Any) -> None:
-        place = _place(event.start_mark)
-        self._refuse_properties(event, place)
-        value: Value = resolve(event.value) if event.style in (None, "") else event.value
+        mark = event.start_mark
+        place = (mark.line + 1, mark.column + 1)
+        style = event.style
+        if style or event.tag is not None or event.anchor is not None:
+            self._refuse_properties(event, place)
+        value: Value = event.value if style else resolve(event.value)
         if self._secret_depth is not None:
             self._hide(event, value)
         if self._awaits_key():
@@ -185,7 +187,7 @@ class Builder:
         frame = self._stack[-1]
         assert isinstance(frame.node, Mapping)  # noqa: S101 - _awaits_key looked
         name: str | None = None
-        if value == "<<" and event.style in (None, ""):
+        if value == "<<" and not event.style:
             frame.node.incomplete = True
             self._report.add(
                 place, "merge keys (`<<`) are not used here", "write the fields out, or render the file from a template"
@@ -209,8 +211,9 @@ class Builder:
         """Return where a value or key should be; the two parsers put an empty scalar at different ends of a gap."""
         if event.value or event.style not in (None, ""):
             return place
-        line, column = self._end
-        offset = self._source.offset(line, column)
+        # A list or mapping without brackets starts where its first item does.
+        opens = isinstance(self._last, yaml_events.CollectionStartEvent)
+        offset = self._source.offset(*_place(self._last.start_mark if opens else self._last.end_mark))
         match = _NO_VALUE.match(self._source.text, offset)
         return self._source.place(match.end() if match else offset)
 
