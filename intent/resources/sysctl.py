@@ -47,11 +47,18 @@ class Sysctl(Resource):
 
     def requires(self) -> tuple[Key, ...]:
         """Return the parameters to set first, and the link that a per-link parameter belongs to."""
-        needs = [Key("sysctl", (name,)) for name in self.after]
+        link = self.part_of()
+        return (*(Key("sysctl", (name,)) for name in self.after), *(() if link is None else (link,)))
+
+    def part_of(self) -> Key | None:
+        """Return the link that a per-link parameter belongs to, with which it comes and goes."""
         parts = self.name.split("/")
-        if parts[0] == "net" and parts[2:3] == ["conf"] and parts[3] not in ("all", "default"):
-            needs.append(link_key(parts[3]))
-        return tuple(needs)
+        per_link = parts[0] == "net" and parts[2:3] == ["conf"] and parts[3] not in ("all", "default")
+        return link_key(parts[3]) if per_link else None
+
+    def automatic(self) -> bool:
+        """Return true: the kernel has every parameter by itself."""
+        return True
 
     def partition(self) -> Hashable:
         """Return the name: only named parameters are read."""
