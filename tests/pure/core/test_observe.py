@@ -1,0 +1,136 @@
+"""A look at a node: what is asked of the backends, whose an object is, and what could not be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from intent.resources import kinds
+from intent.resources.address import Address
+from intent.resources.resource import Key, Request, Resource
+from intent.resources.route import Route
+from intent.resources.sysctl import Sysctl
+from reconciler.backends.fake import FakeNode
+from reconciler.core.backend import Dump, Partitions
+from reconciler.core.errors import BackendError, BusyError, RejectedError
+from reconciler.core.inventory import Inventory
+from reconciler.core.observe import observe
+
+REAL_KINDS = True
+ROUTE = Route(routing_table=10, destination="2001:db8::/48", link="mesh0")
+ADDRESS = Address(link="mesh0", address="fd00::1/64")
+FORWARDING = Sysctl(name="net/ipv6/conf/all/forwarding", value="1")
+
+
+class Watched(FakeNode):
+    """A fake node that remembers what it was asked for."""
+
+    asked: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **options: bool) -> None:
+        super().__init__(keeps_address_protocol=options.get("keeps_address_protocol", True))
+        self.looks: list[Mapping[str, Partitions]] = []
+        self.kernel.add_link("mesh0", "veth", up=True)
+
+    def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+        self.looks.append(wanted)
+        return super().dump(wanted)
+
+    def make(self, *resources: Resource) -> None:
+        requests: Sequence[Request] = [request for resource in resources for request in resource.create()]
+        assert self.send(requests) == [None] * len(requests)
+
+
+def test_every_table_is_looked_at_once_and_large_ones_in_part_only() -> None:
+    node = Watched()
+    observe([node], [ROUTE, replace(ROUTE, routing_table=11), FORWARDING], Inventory())
+    (wanted,) = node.looks
+    assert wanted == {
+        **{"link": None, "address": None, "rule": None},
+        **{"route": {10, 11}, "sysctl": {FORWARDING.name}},
+    }
+
+
+def test_where_we_made_something_before_is_looked_at_too() -> None:
+    node = Watched()
+    observe([node], [ROUTE], Inventory(partitions={"route": frozenset({12})}))
+    assert node.looks[0]["route"] == frozenset({10, 12})
+
+
+def test_without_an_inventory_our_marks_are_searched_everywhere() -> None:
+    node = Watched()
+    node.make(ROUTE)
+    assert observe([node], [], Inventory(lost=True)).owned == {ROUTE.key}
+    assert node.looks[0]["route"] is None
+    assert "sysctl" not in node.looks[0]
+
+
+def test_a_mark_makes_an_object_ours_and_nothing_else_does() -> None:
+    node = Watched()
+    node.make(ROUTE, replace(ROUTE, metric=7, protocol=4), ADDRESS)
+    seen = observe([node], [ROUTE], Inventory())
+    assert seen.owned == {ROUTE.key, ADDRESS.key}
+    assert seen.resources[ROUTE.key] == ROUTE
+
+
+def test_where_the_kernel_keeps_no_mark_the_inventory_says_whose_it_is() -> None:
+    node = Watched(keeps_address_protocol=False)
+    node.make(ADDRESS)
+    assert observe([node], [ADDRESS], Inventory()).owned == set()
+    assert observe([node], [ADDRESS], Inventory({ADDRESS.key: {}})).owned == {ADDRESS.key}
+
+
+def test_an_entry_does_not_make_a_route_ours_that_carries_a_foreign_mark() -> None:
+    node = Watched()
+    foreign = replace(ROUTE, protocol=4)
+    node.make(foreign)
+    assert observe([node], [ROUTE], Inventory({ROUTE.key: {}})).owned == set()
+
+
+def test_what_is_remembered_completes_what_is_seen() -> None:
+    node = Watched()
+    (found,) = observe([node], [FORWARDING], Inventory({FORWARDING.key: {"before": "0"}})).owned
+    assert found == FORWARDING.key
+    seen = observe([node], [FORWARDING], Inventory({FORWARDING.key: {"before": "7"}}))
+    assert seen.resources[FORWARDING.key] == replace(FORWARDING, value="0", before="7")
+
+
+def test_of_two_under_one_key_ours_is_seen() -> None:
+    node = Watched()
+    (request,) = replace(ROUTE, protocol=4, gateway="fe80::1").create()
+    node.make(ROUTE)
+    assert node.send([replace(request, flags=0x400)]) == [None]  # type: ignore[type-var]
+    for order in (1, -1):
+        node.kernel.routes._added = node.kernel.routes._added[::order]
+        seen = observe([node], [ROUTE], Inventory())
+        assert seen.resources[ROUTE.key] == ROUTE
+        assert ROUTE.key in seen.owned
+
+
+def test_a_table_that_cannot_be_seen_is_told_and_the_others_are_seen() -> None:
+    node = Watched()
+    node.make(ROUTE, ADDRESS)
+    error = BusyError("not now")
+    node.hide("route", error)
+    seen = observe([node], [ROUTE], Inventory())
+    assert seen.unseen == {"route": error}
+    assert seen.owned == {ADDRESS.key}
+    assert ROUTE.key not in seen.resources
+
+
+def test_a_row_that_cannot_be_understood_makes_its_table_unseen() -> None:
+    class Garbled(Watched):
+        def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+            return {**super().dump(wanted), "address": Dump([b"\xff\xff\xff"], {})}
+
+    seen = observe([Garbled()], [], Inventory())
+    assert set(seen.unseen) == {"address"}
+    assert isinstance(seen.unseen["address"], RejectedError)
+    assert Key("link", ("mesh0",)) in seen.resources
+
+
+def test_every_kind_is_found_and_has_a_table_that_the_fake_serves() -> None:
+    assert set(kinds()) <= FakeNode.tables
+    assert all(kind.table == table for table, members in kinds().items() for kind in members)
+    assert "thing" not in kinds()
