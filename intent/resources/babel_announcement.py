@@ -45,7 +45,8 @@ class BabelAnnouncement(Resource):
     """A route that babeld is to announce: the kernel's route ``route_key``, with this destination and source.
 
     Both are normalised prefixes, as in `intent.resources.route`; no source is ``::/0``.
-    ``metric`` is the one babeld announces (0–65535), None: not compared.
+    ``metric`` (0–65535) is waited for when the announcement is new, unless it is None. It is not compared: it comes from
+    babeld's configuration, and whether babeld has that is the daemon's to say.
     """
 
     destination: str
@@ -56,7 +57,6 @@ class BabelAnnouncement(Resource):
 
     table: ClassVar[str] = "babel"
     partitioned: ClassVar[bool] = True
-    compared: ClassVar[tuple[str, ...]] = ("metric",)
     inventoried: ClassVar[bool] = True
 
     @property
@@ -110,8 +110,8 @@ class BabelAnnouncement(Resource):
         return (AwaitXroute(self.socket, self.destination, self.source, self.metric),)
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
-        """Return the request that waits for the other metric."""
-        return self.create()
+        """Return nothing: no field of an announcement is compared."""
+        return ()
 
     def delete(self) -> tuple[Request, ...]:
         """Return nothing: it goes with the route, and one that is not ours is never touched."""

@@ -40,6 +40,16 @@ class Change(NamedTuple):
     want: Any
 
 
+class Drain(NamedTuple):
+    """The requests that make others stop using an object, and what they make of it.
+
+    A request that fails stops those after it, and is told; the object is deleted all the same.
+    """
+
+    requests: tuple[Request, ...]
+    leaves: Resource
+
+
 class Request:
     """Base of all wire requests: frozen data that a backend knows how to send."""
 
@@ -147,6 +157,10 @@ class Resource(ABC):
         ``observed`` is what was there before the change. An inventoried kind returns at least an empty object.
         """
         return {} if self.inventoried else None
+
+    def drain(self) -> Drain | None:
+        """Return what makes others stop using this observed object before it is deleted for good."""
+        return None
 
     @classmethod
     @abstractmethod

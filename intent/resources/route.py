@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Literal, Self
 
 from intent.resources import netlink
+from intent.resources.babel_announcement import AwaitWithdrawal
 from intent.resources.link import Names
 from intent.resources.link import key as link_key
 from intent.resources.netlink import IndexOf, NetlinkRequest
-from intent.resources.resource import Change, Key, Request, Resource
+from intent.resources.resource import Change, Drain, Key, Request, Resource
 
 RTM_NEWROUTE = 24
 RTM_DELROUTE = 25
@@ -126,8 +127,26 @@ class Route(Resource):
     def delete(self) -> tuple[Request, ...]:
         """Return the request that deletes the route and no other: its protocol is part of it."""
         body = (self._header(), *self._identity())
-        request = NetlinkRequest(RTM_DELROUTE, 0, netlink.join(body), f"delete {self.describe()}", True)
-        return (request,)
+        return (NetlinkRequest(RTM_DELROUTE, 0, netlink.join(body), f"delete {self.describe()}", gone_is_done=True),)
+
+    def drain(self) -> Drain | None:
+        """Return what has babeld say first that an announced route cannot be used any more.
+
+        Most versions do not tell neighbours about a route that is simply gone: they would use it for minutes.
+        """
+        if self.protocol != PROTOCOL_ANNOUNCED:
+            return None
+        flags = netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE
+        withdrawn = self.withdrawn()
+        requests = (
+            withdrawn._add(flags, f"withdraw {self.describe()}"),
+            AwaitWithdrawal(None, self.destination, self.source),
+        )
+        return Drain(requests, withdrawn)
+
+    def withdrawn(self) -> Self:
+        """Return this route as babeld announces it unreachable."""
+        return replace(self, protocol=PROTOCOL_WITHDRAWN)
 
     def _add(self, flags: int, about: str) -> NetlinkRequest:
         way = () if self.link is None else netlink.attribute(RTA_OIF, IndexOf(self.link))
@@ -171,10 +190,6 @@ class Route(Resource):
             gateway=str(ipaddress.IPv6Address(gateway)) if gateway and len(gateway) == 16 else None,
             protocol=protocol,
         )
-
-    def withdrawn(self) -> Self:
-        """Return this route as babeld announces it unreachable."""
-        return replace(self, protocol=PROTOCOL_WITHDRAWN)
 
 
 def _prefix(packed: bytes | None, length: int) -> str:

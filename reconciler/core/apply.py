@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from intent.resources.resource import Key, Request, Resource
+from intent.resources.resource import Drain, Key, Request, Resource
 from reconciler.core.backend import Backend
 from reconciler.core.errors import BackendError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
-from reconciler.core.plan import Action, Operation, Plan
+from reconciler.core.plan import Action, Impact, Operation, Plan
 
 
 class Result(StrEnum):
@@ -24,12 +24,17 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An operation and what became of it; ``because`` is the key of the failed one that a skipped one waited for."""
+    """An operation and what became of it.
+
+    ``because`` is the key of the failed one that a skipped one waited for, ``undrained`` why others may not know yet
+    that a deleted object is gone.
+    """
 
     operation: Operation
     result: Result
     error: BackendError | None = None
     because: Key | None = None
+    undrained: BackendError | None = None
 
 
 Watcher = Callable[[Outcome], None]
@@ -50,9 +55,12 @@ def carry_out(
         stops = [_stopped(operation, outcomes) for operation in group]
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
         inventory = _write(store, inventory, inventory.with_made(_made(ready)))
-        errors = iter(_send(ready, backends))
+        drains = [_drain(operation) for operation in ready]
+        undrained = _send([() if drain is None else drain.requests for drain in drains], backends)
+        errors = _send([_requests(operation) for operation in ready], backends)
+        tried = map(_tried, ready, errors, undrained)
         news = [
-            Outcome(operation, Result.SKIPPED, because=stop) if stop is not None else _tried(operation, next(errors))
+            Outcome(operation, Result.SKIPPED, because=stop) if stop is not None else next(tried)
             for operation, stop in zip(group, stops, strict=True)
         ]
         inventory = _write(store, inventory, inventory.without(_gone(news)))
@@ -78,8 +86,8 @@ def _stopped(operation: Operation, outcomes: Sequence[Outcome]) -> Key | None:
     return None if failed is None else failed.because or failed.operation.key
 
 
-def _tried(operation: Operation, error: BackendError | None) -> Outcome:
-    return Outcome(operation, Result.DONE if error is None else Result.FAILED, error)
+def _tried(operation: Operation, error: BackendError | None, undrained: BackendError | None) -> Outcome:
+    return Outcome(operation, Result.DONE if error is None else Result.FAILED, error, undrained=undrained)
 
 
 def _made(operations: Iterable[Operation]) -> list[tuple[Resource, Resource | None]]:
@@ -99,30 +107,38 @@ def _write(store: InventoryStore, before: Inventory, after: Inventory) -> Invent
 
 def _requests(operation: Operation) -> tuple[Request, ...]:
     if operation.action is Action.DELETE:
-        return operation.resource.delete()
+        drain = _drain(operation)
+        # How far the draining came is not asked: one of the two deletions finds nothing.
+        return (*(() if drain is None else drain.leaves.delete()), *operation.resource.delete())
     if operation.action is Action.UPDATE and operation.observed is not None:
         return operation.resource.update(operation.observed, operation.changes)
     return operation.resource.create()
 
 
-def _send(operations: Sequence[Operation], backends: Sequence[Backend]) -> list[BackendError | None]:
+def _drain(operation: Operation) -> Drain | None:
+    """Return what comes before a deletion for good; what is made again at once is not drained."""
+    return operation.resource.drain() if operation.impact is Impact.REMOVAL else None
+
+
+def _send(operations: Sequence[tuple[Request, ...]], backends: Sequence[Backend]) -> list[BackendError | None]:
     """Send the requests of independent operations and return each operation's first error.
 
     The first requests of all go out together, then the second ones of those that did not fail, and so on: a link
     that could not be created is not marked as ours.
     """
     errors: list[BackendError | None] = [None] * len(operations)
-    todo = {number: _requests(operation) for number, operation in enumerate(operations)}
-    step = 0
-    while step < max((len(requests) for requests in todo.values()), default=0):
-        wave = [(number, todo[number][step]) for number in todo if len(todo[number]) > step and errors[number] is None]
+    for step in range(max(map(len, operations), default=0)):
+        wave = [
+            (number, requests[step])
+            for number, requests in enumerate(operations)
+            if len(requests) > step and errors[number] is None
+        ]
         for sender, members in groupby(wave, key=lambda member: _backend(member[1], backends)):
             batch = list(members)
             requests = [request for _, request in batch]
             answers = _unserved(requests) if sender is None else sender.send(requests)
             for (number, _), answer in zip(batch, answers, strict=True):
                 errors[number] = answer
-        step += 1
     return errors
 
 

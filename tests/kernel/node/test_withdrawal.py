@@ -1,7 +1,7 @@
 """An exit that is taken from the file: neighbours hear of it before its route goes.
 
-The node repeats its announcements every five minutes only: a neighbour that is not told keeps them for longer than
-any test waits.
+The node repeats its announcements every half minute only: a neighbour that is not told keeps them for six times that,
+longer than the test waits.
 """
 
 import json
@@ -14,7 +14,7 @@ version: 1
 node: exit-1
 mesh:
   table: 10
-  interfaces: [{name: mesh0, type: wired, update_interval: 300}]
+  interfaces: [{name: mesh0, type: wired, update_interval: 30}]
   babeld: {socket: $folder/babeld.sock, config: $folder/babeld.conf, restart_command: [$folder/restart-babeld]}
 exit:
   allow_special_purpose: true
