@@ -41,7 +41,7 @@ class StateFolder:
             raise _damaged(path, exc) from exc
         try:
             return _decode(json.loads(text))
-        except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
             raise _damaged(path, exc) from exc
 
     def save(self, inventory: Inventory) -> None:
@@ -119,7 +119,8 @@ def _encode(inventory: Inventory) -> dict[str, Any]:
     return {
         "version": VERSION,
         "objects": [
-            {"key": [key.space, *key.name], "remembered": held} for key, held in sorted(inventory.entries.items())
+            {"key": [key.space, *key.name], "remembered": held}
+            for key, held in sorted(inventory.entries.items(), key=repr)
         ],
         "partitions": {table: sorted(parts, key=repr) for table, parts in sorted(inventory.partitions.items())},
     }
