@@ -176,7 +176,7 @@ class Node:
 
     def foreign(self) -> set[str]:
         """Return the lines of what we never touch; forwarding for all links is set on theirs too, by the kernel."""
-        marks = ("2001:db8:fff", "2001:db8::/32", "theirs", "br0", "/etc/babeld.conf", "mesh0 type")
+        marks = ("2001:db8:fff", "2001:db8::/32", "theirs", "br0", "/etc/babeld.conf", "link mesh0 ")
         lines = (line for line in self.fake.describe() if any(mark in line for mark in marks))
         return {line for line in lines if "/forwarding" not in line}
 
