@@ -58,6 +58,14 @@ class KernelLinkKind(Reference[bool]):
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class AdvertisedUplinks(Reference[tuple[str, ...]]):
+    """The links with a default route by router advertisement that they would lose when the node begins to forward.
+
+    Those are the ones with accept_ra=1; with 2 they go on listening (Documentation/networking/ip-sysctl.rst).
+    """
+
+
 class References:
     """The resolved values, by reference."""
 

@@ -1,6 +1,6 @@
 """One module per thing that an operator can ask for.
 
-Every module of this package that exports a ``FEATURE`` is found by `features()`; there is no list to join.
+Every module of this package exports a ``FEATURE``, which `features()` finds; there is no list to join.
 """
 
 from __future__ import annotations

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from intent.babel_parameters import BABEL_PORT, Announcing, BabelParameters
 from intent.feature import Feature, Finding, Holding
 from intent.fields import Argument, BabeldSocket, InterfaceName, IPv6Prefix, Path, RulePriority, Table
-from intent.references import References
+from intent.problems import IntentError
+from intent.references import AdvertisedUplinks, Reference, References
 from intent.resources.babel_configuration import BabelConfiguration
 from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_interface import BabelInterface, Options
@@ -147,7 +148,11 @@ def holds(mesh: Mesh, node: Node) -> Iterator[Holding]:
 
 
 def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]:
-    """Yield forwarding, the rules that keep the mesh apart, and all that babeld is to know."""
+    """Yield forwarding, the rules that keep the mesh apart, and all that babeld is to know.
+
+    Raises IntentError where the node would lose its default route.
+    """
+    _keep_uplinks(mesh, node, references[AdvertisedUplinks()])
     yield from _forwarding(mesh)
     for interface in mesh.interfaces:
         yield from member(mesh, interface.name, interface.options())
@@ -164,6 +169,23 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
         configuration=mesh.babeld.config,
         restart_command=mesh.babeld.restart_command,
     )
+
+
+def lookups(mesh: Mesh, node: Node) -> Iterator[Reference[Any]]:
+    """Yield what has to be known of the node's uplinks."""
+    yield AdvertisedUplinks()
+
+
+def _keep_uplinks(mesh: Mesh, node: Node, advertised: tuple[str, ...]) -> None:
+    lost = [name for name in advertised if name not in mesh.uplinks]
+    if lost:
+        finding = Finding(
+            (),
+            f"{' and '.join(f'`{name}`' for name in lost)} got a default route by router advertisement, and would lose "
+            "it when this node begins to forward",
+            f"write `uplinks: [{', '.join(dict.fromkeys((*mesh.uplinks, *lost)))}]`",
+        )
+        raise IntentError([node.problem("mesh", finding)])
 
 
 def _forwarding(mesh: Mesh) -> Iterator[Resource]:
@@ -194,5 +216,6 @@ FEATURE = Feature(
     "enters on a mesh interface never leaks into the node's own uplink.",
     check=check,
     holds=holds,
+    references=lookups,
     expand=expand,
 )

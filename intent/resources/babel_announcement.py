@@ -45,8 +45,8 @@ class BabelAnnouncement(Resource):
     """A route that babeld is to announce: the kernel's route ``route_key``, with this destination and source.
 
     Both are normalised prefixes, as in `intent.resources.route`; no source is ``::/0``.
-    ``metric`` (0–65535) is waited for when the announcement is new, unless it is None. It is not compared: it comes from
-    babeld's configuration, and whether babeld has that is the daemon's to say.
+    ``metric`` (0–65535) is waited for when the announcement is new, unless it is None. It is not compared: it comes
+    from babeld's configuration, and whether babeld has that is the daemon's to say.
     """
 
     destination: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intent.references import (
+    AdvertisedUplinks,
     HostAddress,
     KernelLinkKind,
     PresharedKeyFile,
@@ -14,7 +15,7 @@ from intent.references import (
     Reference,
     References,
 )
-from reconciler.backends import link_kinds, names
+from reconciler.backends import link_kinds, names, uplinks
 from reconciler.backends.key_references import KeyFiles
 
 
@@ -46,6 +47,8 @@ def resolve(references: Iterable[Reference[Any]]) -> Resolved:
                 generated.append(reference.path)
         elif isinstance(reference, KernelLinkKind):
             values[reference] = link_kinds.known(reference.kind)
+        elif isinstance(reference, AdvertisedUplinks):
+            values[reference] = uplinks.advertised()
     found = names.resolve(reference for reference in wanted if isinstance(reference, HostAddress))
     notes += [f"{name.name} has no address now; its endpoint is left as it is" for name in found if not found[name]]
     return Resolved(References(values | found), tuple(notes), tuple(generated))

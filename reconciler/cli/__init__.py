@@ -21,6 +21,7 @@ Exit codes:
   4  refused: a conflict or a safety guard; nothing was changed
   5  rolled back
   64 the command line is wrong
+  130 stopped by the keyboard
 
 \b
 Try:
@@ -74,7 +75,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.Abort:
-        return _say("stopped by the keyboard; what was done stays done, run it again to go on", 130)
+        return _say("stopped by the keyboard; what was done stays done, run it again to go on", exit_codes.INTERRUPTED)
     except click.UsageError as exc:
         exc.show()
         return exit_codes.USAGE
@@ -85,9 +86,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(str(exc), err=True)
         return exit_codes.INVALID
     except PlanError as exc:
-        return _say("refused, nothing was changed:\n" + "\n".join(f"  {line}" for line in exc.problems), 4)
+        problems = "".join(f"\n  {problem}" for problem in exc.problems)
+        return _say(f"refused, nothing is changed:{problems}", exit_codes.REFUSED)
     except RefusedError as exc:
-        return _say(f"refused, nothing was changed: {exc}", exit_codes.REFUSED)
+        return _say(f"refused, nothing is changed: {exc}", exit_codes.REFUSED)
     except StellwerkError as exc:
         return _say(str(exc), exit_codes.FAILED)
     except BrokenPipeError:

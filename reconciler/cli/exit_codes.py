@@ -9,3 +9,4 @@ INVALID: Final = 3
 REFUSED: Final = 4
 ROLLED_BACK: Final = 5
 USAGE: Final = 64
+INTERRUPTED: Final = 130

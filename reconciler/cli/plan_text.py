@@ -14,7 +14,7 @@ from reconciler.core.reconcile import Look
 
 SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
 COLOURS = {"+": "green", "~": "yellow", "-": "red", "±": "yellow", "?": "cyan", "!": "red"}
-LEGEND = "+ create   ~ change in place   ± delete and create again   - delete   ? pending   ! not possible"
+LONGEST_LINE = 150
 
 
 def heading(node: str, plan: Plan) -> str:
@@ -94,7 +94,9 @@ def _enumerate(keys: Iterable[Key]) -> str:
 
 
 def _line(sign: str, words: str, why: str) -> str:
-    return f"  {click.style(sign, fg=COLOURS[sign], bold=True)} {words}  {click.style(f'# {why}', dim=True)}"
+    """Return a line, or two where both parts are long, so that neither is lost at the end of a screen."""
+    gap = "\n      " if len(words) + len(why) > LONGEST_LINE else "  "
+    return f"  {click.style(sign, fg=COLOURS[sign], bold=True)} {words}{gap}{click.style(f'# {why}', dim=True)}"
 
 
 def exit_code(seen: Look) -> int:

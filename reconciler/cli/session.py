@@ -10,14 +10,9 @@ from pathlib import Path
 from intent.document import Node
 from intent.expansion import expand, references
 from intent.resources.resource import Resource
-from reconciler.backends.babeld import Babeld
-from reconciler.backends.files import Files
-from reconciler.backends.processes import Processes
+from reconciler.backends import real_backends
 from reconciler.backends.references import Resolved, resolve
-from reconciler.backends.rtnetlink import Rtnetlink
 from reconciler.backends.state_folder import StateFolder
-from reconciler.backends.sysctl import SysctlFiles
-from reconciler.backends.wireguard import WireGuard
 from reconciler.core.backend import Backend
 from reconciler.core.reconcile import Look, look
 
@@ -45,7 +40,7 @@ def session(node: Node, state_folder: Path) -> Iterator[Session]:
     """
     resolved = resolve(references(node))
     desired = expand(node, resolved.references)
-    backends = (Rtnetlink(), WireGuard(), Babeld(), SysctlFiles(), Files(), Processes())
+    backends = real_backends()
     try:
         yield Session(node, resolved, desired, backends, StateFolder(state_folder))
     finally:

@@ -14,7 +14,7 @@ import pytest
 
 from intent.document import Node
 from intent.expansion import expand, references
-from intent.references import KernelLinkKind, PrivateKeyFile, References, ResolvedKey
+from intent.references import AdvertisedUplinks, KernelLinkKind, PrivateKeyFile, References, ResolvedKey
 from intent.secrets import PrivateKey
 from reconciler import cli
 from reconciler.backends.fake import FakeNode
@@ -49,6 +49,8 @@ class CommandLine:
             if isinstance(reference, PrivateKeyFile):
                 key = PrivateKey(sha256(reference.path.encode()).digest())
                 values[reference] = ResolvedKey(key, generated=reference.path not in self.node.files.files)
+            elif isinstance(reference, AdvertisedUplinks):
+                values[reference] = ()
             else:
                 assert isinstance(reference, KernelLinkKind)
                 values[reference] = True

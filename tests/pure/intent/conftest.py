@@ -8,7 +8,15 @@ import pytest
 from intent import yaml_events
 from intent.document import Node
 from intent.expansion import references
-from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile, References, ResolvedKey
+from intent.references import (
+    AdvertisedUplinks,
+    HostAddress,
+    KernelLinkKind,
+    PresharedKeyFile,
+    PrivateKeyFile,
+    References,
+    ResolvedKey,
+)
 from intent.secrets import PresharedKey, PrivateKey
 
 C_PARSER = yaml_events.CParser
@@ -41,4 +49,6 @@ def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> Ref
                 values[reference] = None if reference.name.endswith(".invalid") else "2001:db8:fe::1"
             case KernelLinkKind():
                 values[reference] = kernel
+            case AdvertisedUplinks():
+                values[reference] = ()
     return References(values)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from intent.expansion import expand, references
 from intent.loading import loads
 from intent.references import (
+    AdvertisedUplinks,
     HostAddress,
     KernelLinkKind,
     PresharedKeyFile,
@@ -29,6 +30,8 @@ def _value(reference: Reference[object]) -> object:
         return PresharedKey(b"p" * 32)
     if isinstance(reference, HostAddress):
         return "192.0.2.77"
+    if isinstance(reference, AdvertisedUplinks):
+        return ()
     assert isinstance(reference, KernelLinkKind)
     return True
 

@@ -1,0 +1,42 @@
+"""The node's own ways to the Internet, as far as router advertisements made them (RFC 4861)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from pathlib import Path
+
+from intent.resources.route import ANYWHERE, RTM_NEWROUTE, Route
+from reconciler.backends.netlink_socket import NetlinkSocket
+from reconciler.core.errors import BackendError
+
+RTM_GETROUTE = 26
+RTPROT_RA = 9
+AF_INET6 = 10
+ENDS_WHEN_FORWARDING = "1"
+
+
+def advertised() -> tuple[str, ...]:
+    """Return the links with an advertised default route that stop to listen once the node forwards, sorted.
+
+    What cannot be seen is left out.
+    """
+    header = struct.pack("=BBBBBBBBI", AF_INET6, 0, 0, 0, 0, RTPROT_RA, 0, 0, 0)
+    connection = NetlinkSocket(socket.NETLINK_ROUTE)
+    try:
+        rows = connection.dump(RTM_GETROUTE, header)
+    except BackendError:
+        return ()
+    finally:
+        connection.close()
+    names = dict(socket.if_nameindex())
+    routes = [Route.decode(row, names) for kind, row in rows if kind == RTM_NEWROUTE]
+    links = {route.link for route in routes if route and route.destination == ANYWHERE and route.link}
+    return tuple(sorted(link for link in links if _accept_ra(link) == ENDS_WHEN_FORWARDING))
+
+
+def _accept_ra(link: str) -> str:
+    try:
+        return Path(f"/proc/sys/net/ipv6/conf/{link}/accept_ra").read_text().strip()
+    except OSError:
+        return ""
