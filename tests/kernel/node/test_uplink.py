@@ -15,7 +15,7 @@ mesh:
 
 @pytest.fixture
 def advertised(node: Host) -> Host:
-    node.namespace.ip(*"-6 route add default via fe80::1 dev wan proto ra".split())
+    node.namespace.ip(*["-6", "route", "add", "default", "via", "fe80::1", "dev", "wan", "proto", "ra"])
     return node
 
 
