@@ -65,8 +65,9 @@ class BabelDaemon(Resource):
         return daemon_key(self.socket)
 
     def describe(self) -> str:
-        """Return the socket, and of an observed one the version."""
-        return f"{self.version or 'babeld'} at {self.socket}"
+        """Return the socket, of an observed one the version, and of a desired one whether we may not start it."""
+        yours = self.version is None and self.restart_command is None
+        return f"{self.version or 'babeld'} at {self.socket}" + (", for you to start" if yours else "")
 
     def requires(self) -> tuple[Key, ...]:
         """Return the configuration file: babeld does not start when a file given with ``-c`` is missing."""
