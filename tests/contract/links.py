@@ -42,14 +42,18 @@ class LinkContract:
         node.make(BRIDGE)
         found = seen(node, "ours0")
         assert found == ForeignLink(name="ours0", mtu=1400, up=True, ours=True, sort="bridge")
+
+    def test_one_of_a_kind_that_we_do_not_make_is_not_ours_whatever_marks_it_carries(self, node: ContractNode) -> None:
+        node.make(BRIDGE)
+        found = seen(node, "ours0")
         assert found is not None
-        assert found.owned()
+        assert not found.owned()
 
     def test_it_carries_our_mark_from_its_first_moment(self, node: ContractNode) -> None:
         assert node.send(BRIDGE.create()[0]) == [None]
         found = seen(node, "ours0")
-        assert found is not None
-        assert found.owned()
+        assert isinstance(found, ForeignLink)
+        assert found.ours
 
     def test_created_twice_it_is_occupied(self, node: ContractNode) -> None:
         node.make(BRIDGE)
