@@ -10,6 +10,7 @@ import pytest
 
 from intent.references import PresharedKeyFile, PrivateKeyFile
 from intent.resources import wireguard_netlink, wireguard_uapi
+from intent.resources.netlink import NetlinkRequest
 from intent.resources.wireguard_device import WireGuardDevice
 from intent.resources.wireguard_names import key_text
 from intent.resources.wireguard_peer import WireGuardPeer
@@ -25,6 +26,7 @@ from intent.resources.wireguard_rows import (
 )
 from intent.secrets import PresharedKey, PrivateKey
 from reconciler.backends.key_references import KeyFiles
+from reconciler.backends.netlink_socket import Message
 from reconciler.backends.wireguard_errors import about, not_there, of_each, port_taken
 from reconciler.core.backend import Dump
 from reconciler.core.errors import BackendError, DeniedError, RejectedError, StaleError
@@ -58,6 +60,8 @@ THINGS: list[object] = [
     DEVICE.key,
     wireguard_netlink.device_message(SET_DEVICE),
     wireguard_netlink.peer_messages(LINK, [SET_PEER]),
+    Message(28, 0, KEY.reveal() + PSK.reveal()),
+    NetlinkRequest(28, 0, (KEY.reveal(),), "a link"),
     UAPI_DEVICE,
     UapiPeerRow(LINK, wireguard_uapi.set_peers([SET_PEER])),
     PortRow(UAPI_DEVICE),
