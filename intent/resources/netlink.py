@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from intent.resources.resource import Request
 
 # linux/netlink.h
 NLM_F_REQUEST = 0x1
-NLM_F_MULTI = 0x2
 NLM_F_ACK = 0x4
 NLM_F_DUMP_INTR = 0x10
 NLM_F_DUMP = 0x300
@@ -52,7 +51,7 @@ class NetlinkRequest(Request):
 
     type: int
     flags: int
-    body: Body
+    body: Body = field(repr=False)
     about: str
     gone_is_done: bool = False
     link_kind: str = ""

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from intent.resources.netlink import (
     NLM_F_ACK,
@@ -82,11 +82,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One netlink message to send: its type, its flags beside REQUEST and ACK, and all that follows the header."""
+    """One netlink message to send: its type, its flags beside REQUEST and ACK, and all that follows the header.
+
+    The payload may hold keys, so it is not printed.
+    """
 
     type: int
     flags: int
-    payload: bytes
+    payload: bytes = field(repr=False)
 
 
 class NetlinkSocket:
