@@ -182,7 +182,11 @@ class Link(Resource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignLink(Link):
-    """A link of any kind that we do not make: never changed, seen so that others may need it."""
+    """A link of any kind that we do not make: never changed, seen so that others may need it.
+
+    ``ours`` says that it carries our marks. It is not ours for that: a group number is anybody's to use, and each
+    kind that we make is decoded as itself.
+    """
 
     table: ClassVar[str] = "link"
     catch_all: ClassVar[bool] = True
@@ -199,6 +203,10 @@ class ForeignLink(Link):
     def describe(self) -> str:
         """Return the link as ``ip link`` words."""
         return f"link {self.name} type {self.sort}" if self.sort else f"link {self.name}"
+
+    def owned(self) -> bool:
+        """Return False, whatever marks it carries."""
+        return False
 
     def requires(self) -> tuple[Key, ...]:
         """Return the links it is stacked on or enslaved to."""
