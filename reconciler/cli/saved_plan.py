@@ -4,66 +4,88 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from intent.document import Node
 from intent.loading import loads
+from intent.problems import IntentError
+from intent.reading import LARGEST_BYTES
 from reconciler.core.errors import RefusedError, StellwerkError
-from reconciler.core.plan_document import VERSION, to_json
-from reconciler.core.reconcile import Look
+from reconciler.core.plan_document import VERSION, DamagedPlanError, Step, steps
 
-LARGEST_BYTES = 256 << 20
-
-
-def document(node: Node, seen: Look) -> dict[str, Any]:
-    """Return the plan as the JSON object that is printed and saved. The node file holds no secrets."""
-    intent = {"name": node.source.name, "text": node.source.text}
-    return {**to_json(seen.plan, seen.lacks), "node": node.name, "intent": intent}
+MARK = "stellwerk_plan"
+_MARK_WITHIN_BYTES = 1024
 
 
-def save(path: Path, plan: dict[str, Any], generated: tuple[str, ...]) -> None:
-    """Write the plan. Raises RefusedError when it could never be applied, StellwerkError when it cannot be written."""
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan that was read back: the node it is for, and its operations."""
+
+    node: Node
+    steps: tuple[Step, ...]
+
+
+def save(path: Path, node: Node, plan: dict[str, Any], generated: tuple[str, ...]) -> None:
+    """Write the JSON form of the plan for a node together with the node file, which holds no secrets.
+
+    Raises RefusedError when it could never be applied, StellwerkError when it cannot be written.
+    """
     if generated:
         raise RefusedError(
             f"the plan makes new keys ({', '.join(generated)}), which are different at each look and are not written "
             "into a plan; apply the node file itself, or make them first with `wg genkey`"
         )
+    intent = {"name": node.source.name, "text": node.source.text}
+    data = json.dumps({**plan, "intent": intent}, indent=1, ensure_ascii=False).encode()
+    if len(data) > LARGEST_BYTES:
+        raise RefusedError(
+            f"the plan has {len(data) >> 20} MiB, and at most {LARGEST_BYTES >> 20} are read; apply the node file itself"
+        )
     try:
-        with open(path, "w", encoding="utf-8", opener=_private) as file:
-            json.dump(plan, file, indent=1, ensure_ascii=False)
+        with open(path, "wb", opener=_private) as file:
+            file.write(data)
     except OSError as exc:
         raise StellwerkError(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-def read(path: str) -> dict[str, Any] | None:
-    """Return the saved plan in a file, ``None`` when the file is something else, such as a node file.
+def decode(data: bytes, name: str) -> SavedPlan | None:
+    """Return the saved plan in what a file holds, ``None`` when that is something else, such as a node file.
 
-    Raises RefusedError for a plan of another version.
+    Raises RefusedError for a plan of another version, and for a damaged one.
     """
+    if not data.startswith(b"{"):
+        return None
     try:
-        with open(path, "rb") as file:
-            if file.read(1) != b"{":
-                return None
-            file.seek(0)
-            found = json.loads(file.read(LARGEST_BYTES))
-    except (OSError, ValueError):
-        # Whatever is wrong with it, the loader of node files says it better.
+        found = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        # Whatever is wrong with a node file in JSON, the loader of node files says it better.
+        if f'"{MARK}"'.encode() in data[:_MARK_WITHIN_BYTES]:
+            raise _damaged(name, "it is no JSON; was it cut?") from exc
         return None
-    if not isinstance(found, dict) or "stellwerk_plan" not in found:
+    if not isinstance(found, dict) or MARK not in found:
         return None
-    if found["stellwerk_plan"] != VERSION:
-        raise RefusedError(f"{path} is a plan of version {found['stellwerk_plan']}, not {VERSION}; make a new plan")
-    return found
+    version = found[MARK]
+    if type(version) is not int or version != VERSION:
+        raise RefusedError(f"{name} is a plan of another version than {VERSION}; make a new plan")
+    try:
+        return SavedPlan(_node(name, found.get("intent")), steps(found))
+    except DamagedPlanError as exc:
+        raise _damaged(name, str(exc)) from exc
 
 
-def node_of(path: str, plan: dict[str, Any]) -> Node:
-    """Return the node that a saved plan was made for. Raises RefusedError when the file is damaged."""
+def _node(name: str, intent: Any) -> Node:
+    if not isinstance(intent, dict) or not all(isinstance(intent.get(part), str) for part in ("name", "text")):
+        raise _damaged(name, "the node file is missing; a plan for `apply` is made with `stellwerk plan --out`")
     try:
-        text, name = plan["intent"]["text"], plan["intent"]["name"]
-        return loads(text.encode(), name)
-    except (LookupError, TypeError, AttributeError) as exc:
-        raise RefusedError(f"{path} is a damaged plan; make a new one") from exc
+        return loads(intent["text"].encode(), intent["name"])
+    except (IntentError, UnicodeEncodeError) as exc:
+        raise _damaged(name, "the node file in it is not right any more") from exc
+
+
+def _damaged(name: str, why: str) -> RefusedError:
+    return RefusedError(f"{name} is a damaged plan: {why}; make a new one")
 
 
 def _private(path: str, flags: int) -> int:

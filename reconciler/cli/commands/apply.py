@@ -31,19 +31,21 @@ def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
     anything is changed, and only what is ours is touched. Exits 0 when the node is as it should be, 2 when
     something is pending, 1 when an operation failed, 4 when it was refused.
     """
-    from intent.loading import load
+    from intent.loading import loads
+    from intent.reading import read
     from reconciler.backends.state_folder import StateFolder
     from reconciler.cli import saved_plan
     from reconciler.cli.session import session
     from reconciler.core.guards import check_deletions
     from reconciler.core.plan_document import check_still_fits
 
-    plan = saved_plan.read(file)
-    node = load(file) if plan is None else saved_plan.node_of(file, plan)
+    data, name = read(file)
+    plan = saved_plan.decode(data, name)
+    node = loads(data, name) if plan is None else plan.node
     with StateFolder(state_folder).locked(), session(node, state_folder) as opened:
         seen = opened.look()
         if plan is not None:
-            check_still_fits(plan, saved_plan.document(node, seen))
+            check_still_fits(plan.steps, seen.plan)
         if not allow_deletes:
             check_deletions(seen)
         return _apply(opened, seen)

@@ -35,13 +35,14 @@ def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> i
     from intent.loading import load
     from reconciler.cli import plan_text, saved_plan
     from reconciler.cli.session import session
+    from reconciler.core.plan_document import to_json
 
     node = load(file)
     with session(node, state_folder) as opened:
         seen = opened.look()
-    document = saved_plan.document(node, seen)
+    document = {**to_json(seen.plan, seen.lacks), "node": node.name}
     if out is not None:
-        saved_plan.save(out, document, opened.resolved.generated)
+        saved_plan.save(out, node, document, opened.resolved.generated)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return plan_text.exit_code(seen)
