@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from intent.resources.gre_link import GreLink
+from intent.resources.link import ForeignLink
+from intent.resources.link import key as link_key
 from intent.resources.netlink import NetlinkRequest
 from intent.resources.resource import Request
+from intent.resources.route import Route
 from reconciler.backends.fake import FakeNode
 from reconciler.core.apply import Outcome, Result, carry_out
 from reconciler.core.backend import Backend, Dump, Partitions
@@ -23,10 +26,11 @@ from tests.pure.core.thing import World, key, look_at, parse
 TUNNELS = [GreLink(name=f"gre{n}", mode="gre", local="192.0.2.1", remote=f"192.0.2.{n}") for n in (2, 3)]
 
 
-def outcomes(want: str, refused: str) -> dict[str, str]:
+def outcomes(want: str, refused: str, have: str = "") -> dict[str, str]:
     """Return what became of each operation: a word, and for a skipped one the failed one behind it."""
-    plan = diff(parse(want), look_at(""))
-    done = carry_out(plan, [World(refuses=frozenset(refused))], InventoryInMemory())
+    plan = diff(parse(want), look_at(have))
+    world = World({thing.name: thing for thing in parse(have)}, refuses=frozenset(refused))
+    done = carry_out(plan, [world], InventoryInMemory())
     return {str(one.operation.key.name[0]): _word(one) for one in done}
 
 
@@ -47,6 +51,46 @@ def _word(outcome: Outcome) -> str:
 )
 def test_a_failure_stops_what_depends_on_it(want: str, refused: str, words: dict[str, str]) -> None:
     assert outcomes(want, refused) == words
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "words"),
+    [
+        # Two parts of one whole, such as the old and the new address of a link.
+        ("a; b whole=a", "a; f whole=a", {"f": "failed", "b": "skipped for f"}),
+        ("a; b whole=a", "a; f; c needs=f whole=a", {"f": "failed", "c": "skipped for f", "b": "skipped for f"}),
+        ("a; b whole=a; f whole=a", "a; f whole=a size=1", {"f": "failed", "b": "skipped for f"}),
+        ("a; c; b needs=c whole=a", "a; f whole=a", {"f": "failed", "b": "skipped for f", "c": "skipped for f"}),
+        # What has nothing in common with what failed.
+        ("a; c; b whole=c", "a; c; f whole=a", {"f": "failed", "b": "done"}),
+        ("a; b whole=a", "a; f", {"f": "failed", "b": "done"}),
+        ("a; b", "f", {"f": "failed", "a": "done", "b": "done"}),
+        # What the making of something else waits for.
+        (
+            "a; b whole=a holds=p; f whole=a",
+            "a; f whole=a size=1; c holds=p",
+            {"f": "failed", "b": "done", "c": "done"},
+        ),
+    ],
+)
+def test_what_a_failed_one_was_to_stand_in_for_is_not_removed(have: str, want: str, words: dict[str, str]) -> None:
+    assert outcomes(want, "f", have) == words
+
+
+@pytest.mark.parametrize(("link", "removed"), [("mesh0", False), ("mesh1", True)])
+def test_a_route_is_removed_where_the_failed_one_of_its_table_goes_another_way(link: str, removed: bool) -> None:
+    have = Route(routing_table=10, destination="::/0", source="2001:db8:1::/48", link="mesh0")
+    want = replace(have, source="2001:db8:2::/48", link=link)
+    fake = FakeNode()
+    for name in ("mesh0", "mesh1"):
+        fake.kernel.add_link(name, "veth", up=True)
+    assert fake.send(have.create()) == [None]
+    seen = Observation(
+        {have.key: have, **{link_key(n): ForeignLink(name=n) for n in ("mesh0", "mesh1")}}, frozenset({have.key})
+    )
+    fake.fail(2, BusyError("not now"))
+    _, removal = carry_out(diff([want], seen), [fake], InventoryInMemory())
+    assert (removal.operation.key, removal.result is Result.DONE) == (have.key, removed)
 
 
 def test_a_failed_deletion_stops_the_creation_after_it() -> None:

@@ -16,6 +16,7 @@ from reconciler.core.apply import Outcome, Result
 from reconciler.core.diff import diff
 from reconciler.core.inventory import InventoryInMemory
 from reconciler.core.observe import Observation, observe
+from reconciler.core.plan import Impact, Operation
 from reconciler.core.reconcile import ConflictError, Round, apply, look
 from tests.pure.core.thing import Killed, Limb, Setting, Thing, World, key, plan_lines
 
@@ -183,11 +184,26 @@ def test_a_refusal_stops_what_depends_on_it_and_nothing_else(
     assert failed <= refused
     for position, outcome in enumerate(done.outcomes):
         waited = [done.outcomes[earlier] for earlier in outcome.operation.after]
+        waited += stood_for(done.outcomes[:position], outcome.operation, done.outcomes[position:])
         assert (outcome.result is Result.SKIPPED) is any(one.result is not Result.DONE for one in waited), position
         _check_cause(outcome, waited)
     assert done.failed is bool(failed)
     node.refuses = frozenset()
     node.become(after)
+
+
+def stood_for(before: Sequence[Outcome], operation: Operation, rest: Sequence[Outcome]) -> list[Outcome]:
+    """Return what was to be made of the same whole, where nothing that is to be made waits for the removal."""
+    if operation.impact is not Impact.REMOVAL or operation.resource.part_of() is None:
+        return []
+    waiting = {len(before)}
+    for position, one in enumerate(rest, len(before)):
+        if waiting & {*one.operation.after}:
+            waiting.add(position)
+            if one.operation.impact is not Impact.REMOVAL:
+                return []
+    makings = [one for one in before if one.operation.impact is not Impact.REMOVAL]
+    return [one for one in makings if one.operation.resource.part_of() == operation.resource.part_of()]
 
 
 def _check_cause(outcome: Outcome, waited: list[Outcome]) -> None:
