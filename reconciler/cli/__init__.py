@@ -6,7 +6,7 @@ import importlib
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -50,12 +50,21 @@ class CommandFolder(click.Group):
     cls=CommandFolder, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(package_name="stellwerk")
-def stellwerk() -> None:
+@click.pass_context
+def stellwerk(context: click.Context) -> None:
     """Keep a node of a mesh network what one YAML file says it is.
 
     Stellwerk compares the file with what the kernel and babeld really have, and makes the smallest change that
     closes the difference.
     """
+    context.color = _colour(os.environ)
+
+
+def _colour(variables: Mapping[str, str]) -> bool | None:
+    """Return whether the environment wants colour or none, ``None`` where the output decides: a terminal has it."""
+    if variables.get("NO_COLOR") or variables.get("TERM") == "dumb":
+        return False
+    return True if variables.get("FORCE_COLOR", "0") not in ("", "0") else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

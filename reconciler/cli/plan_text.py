@@ -34,7 +34,7 @@ def heading(node: str, plan: Plan) -> str:
 
 
 def lines(seen: Look) -> Iterator[str]:
-    """Yield the plan's lines, styled; click removes the colour where the output is no terminal."""
+    """Yield the plan's lines, styled; click removes the colour where it is not wanted."""
     plan = seen.plan
     for operation in plan.operations:
         if not (operation.action is Action.DELETE and operation.impact is Impact.REPLACEMENT):
