@@ -40,9 +40,8 @@ def save(path: Path, node: Node, plan: dict[str, Any], generated: tuple[str, ...
     intent = {"name": node.source.name, "text": node.source.text}
     data = json.dumps({**plan, "intent": intent}, indent=1, ensure_ascii=False).encode()
     if len(data) > LARGEST_BYTES:
-        raise RefusedError(
-            f"the plan has {len(data) >> 20} MiB, and at most {LARGEST_BYTES >> 20} are read; apply the node file itself"
-        )
+        size, most = len(data) >> 20, LARGEST_BYTES >> 20
+        raise RefusedError(f"the plan has {size} MiB, and at most {most} are read; apply the node file itself")
     try:
         with open(path, "wb", opener=_private) as file:
             file.write(data)
