@@ -99,6 +99,7 @@ class NetlinkSocket:
         self._protocol = protocol
         self._socket: socket.socket | None = None
         self._sequence = 0
+        self._options: frozenset[int] = frozenset()
 
     def close(self) -> None:
         """Close the socket; the next use opens it anew."""
@@ -133,20 +134,23 @@ class NetlinkSocket:
                 return rows
         raise BusyError(f"netlink dump {kind}: the table changed during each of {DUMP_ATTEMPTS} looks; run it again")
 
+    @property
+    def strict(self) -> bool:
+        """Whether the kernel answers a dump with no more than was asked for. Raises BackendError."""
+        self._open()
+        return NETLINK_GET_STRICT_CHK in self._options
+
     def _open(self) -> socket.socket:
         if self._socket is None:
             try:
                 opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, self._protocol)
             except OSError as exc:
                 raise UnreachableError(f"netlink protocol {self._protocol} cannot be opened: {exc}") from exc
-            opened.settimeout(ANSWER_TIMEOUT_SECONDS)
-            opened.bind((0, 0))
-            for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
-                opened.setsockopt(SOL_NETLINK, option, 1)
             try:
-                opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-            except PermissionError:
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+                self._options = _prepare(opened)
+            except OSError as exc:
+                opened.close()
+                raise UnreachableError(f"netlink protocol {self._protocol} cannot be opened: {exc}") from exc
             self._socket = opened
         return self._socket
 
@@ -216,6 +220,27 @@ class NetlinkSocket:
                 size, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
                 yield kind, flags, sequence, data[offset + 16 : offset + size]
                 offset += size + (-size % 4)
+
+
+def _prepare(opened: socket.socket) -> frozenset[int]:
+    """Bind the socket and set it up; return the options of netlink that the kernel has. Raises OSError."""
+    opened.settimeout(ANSWER_TIMEOUT_SECONDS)
+    opened.bind((0, 0))
+    has = set()
+    for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
+        try:
+            opened.setsockopt(SOL_NETLINK, option, 1)
+        except OSError as exc:
+            # Of Linux 4.3, 4.12 and 4.20: without them answers are longer, without reasons, and not filtered.
+            if exc.errno not in (errno.ENOPROTOOPT, errno.EOPNOTSUPP):
+                raise
+            break
+        has.add(option)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    except PermissionError:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return frozenset(has)
 
 
 def _refusal(flags: int, payload: bytes) -> Refusal | None:

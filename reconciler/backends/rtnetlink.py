@@ -116,8 +116,14 @@ class Rtnetlink(Backend):
         header = struct.Struct("=BBBBBBBBI")
         if partitions is None:
             return self._rows(RTM_GETROUTE, header.pack(AF_INET6, *[0] * 8), RTM_NEWROUTE)
+        tables = sorted(table for table in partitions if isinstance(table, int))
+        if tables and not self._netlink.strict:
+            found: dict[int, Rows] = {table: [] for table in tables}
+            for row in self._routes(None):
+                found.get(_table(row), []).append(row)
+            return [row for rows in found.values() for row in rows]
         rows: Rows = []
-        for table in sorted(table for table in partitions if isinstance(table, int)):
+        for table in tables:
             body = header.pack(AF_INET6, *[0] * 8) + struct.pack("=HHI", 8, RTA_TABLE, table)
             try:
                 rows += self._rows(RTM_GETROUTE, body, RTM_NEWROUTE)
@@ -134,6 +140,12 @@ class Rtnetlink(Backend):
 
     def _rows(self, question: int, body: bytes, answer: int) -> Rows:
         return [payload for kind, payload in self._netlink.dump(question, body) if kind == answer]
+
+
+def _table(row: bytes) -> int:
+    """Return the number of a route's table; its header has room for those below 256 only."""
+    told = dict(netlink.attributes(row, 12)).get(RTA_TABLE)
+    return row[4] if told is None else netlink.number(told)
 
 
 def _resolve(request: NetlinkRequest, indices: dict[str, int]) -> bytes:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from intent.resources.route import ANYWHERE, RTM_NEWROUTE, Route
 from reconciler.backends.netlink_socket import NetlinkSocket
-from reconciler.core.errors import BackendError
 
 RTM_GETROUTE = 26
 RTPROT_RA = 9
@@ -19,19 +18,19 @@ ENDS_WHEN_FORWARDING = "1"
 def advertised() -> tuple[str, ...]:
     """Return the links with an advertised default route that stop to listen once the node forwards, sorted.
 
-    What cannot be seen is left out.
+    Raises BackendError when the routes cannot be seen: a node that took that for none could cut itself off.
     """
     header = struct.pack("=BBBBBBBBI", AF_INET6, 0, 0, 0, 0, RTPROT_RA, 0, 0, 0)
     connection = NetlinkSocket(socket.NETLINK_ROUTE)
     try:
         rows = connection.dump(RTM_GETROUTE, header)
-    except BackendError:
-        return ()
     finally:
         connection.close()
     names = dict(socket.if_nameindex())
     routes = [Route.decode(row, names) for kind, row in rows if kind == RTM_NEWROUTE]
-    links = {route.link for route in routes if route and route.destination == ANYWHERE and route.link}
+    # An old kernel does not filter by the protocol.
+    theirs = [route for route in routes if route and route.protocol == RTPROT_RA and route.destination == ANYWHERE]
+    links = {route.link for route in theirs if route.link}
     return tuple(sorted(link for link in links if _accept_ra(link) == ENDS_WHEN_FORWARDING))
 
 
