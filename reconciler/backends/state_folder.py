@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -15,7 +16,6 @@ from reconciler.core.errors import DeniedError, RefusedError, StellwerkError
 from reconciler.core.inventory import Inventory
 
 VERSION = 1
-DEFAULT = Path("/var/lib/stellwerk")
 
 
 class DamagedStateError(RefusedError):
@@ -29,14 +29,15 @@ class StateFolder:
         self.folder = folder
 
     def load(self) -> Inventory:
-        """Return the inventory, a lost one when there is none. Raises DamagedStateError, DeniedError."""
+        """Return the inventory, a lost one when there is none. Raises DamagedStateError, other StellwerkErrors."""
         path = self.folder / "inventory.json"
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return Inventory(lost=True)
         except OSError as exc:
-            raise DeniedError(f"{path} cannot be read: {exc.strerror}; run it as root") from exc
+            kind = DeniedError if isinstance(exc, PermissionError) else StellwerkError
+            raise kind(f"{path} cannot be read: {exc.strerror}; {_advice(exc)}") from exc
         except UnicodeDecodeError as exc:
             raise _damaged(path, exc) from exc
         try:
@@ -62,7 +63,7 @@ class StateFolder:
         except OSError as exc:
             raise StellwerkError(
                 f"{path} cannot be written: {exc.strerror}. Nothing was changed that it would have to record; "
-                "make room or run it as root, or name another folder with --state-dir"
+                f"{_advice(exc)}"
             ) from exc
 
     @contextlib.contextmanager
@@ -73,9 +74,7 @@ class StateFolder:
             self._make_folder()
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise StellwerkError(
-                f"{path} cannot be opened: {exc.strerror}; run it as root, or name another folder with --state-dir"
-            ) from exc
+            raise StellwerkError(f"{path} cannot be opened: {exc.strerror}; {_advice(exc)}") from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -84,15 +83,32 @@ class StateFolder:
             raise RefusedError(
                 f"another stellwerk (process {holder}) is changing this node; wait until it has finished"
             ) from exc
+        except OSError as exc:
+            os.close(descriptor)
+            raise StellwerkError(f"{path} cannot be locked: {exc.strerror}; {_advice(exc)}") from exc
         try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            # The lock holds without the number, which is for the words of whoever comes second.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _advice(error: OSError) -> str:
+    """Return what the operator can do about an error of the folder."""
+    other = "or name another folder with --state-dir"
+    if isinstance(error, PermissionError):
+        return f"run it as root, {other}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"make room on its file system, {other}"
+    if error.errno == errno.EROFS:
+        return f"its file system is mounted read-only: mount it writable, {other}"
+    return f"see what is wrong with the folder, {other}"
 
 
 def _private(path: str, flags: int) -> int:
