@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -26,8 +26,8 @@ class Result(StrEnum):
 class Outcome:
     """An operation and what became of it.
 
-    ``because`` is the key of the failed one that a skipped one waited for, ``undrained`` why others may not know yet
-    that a deleted object is gone.
+    ``because`` is the key of the failed one that a skipped one waited for, or that was to stand in for it;
+    ``undrained`` why others may not know yet that a deleted object is gone.
     """
 
     operation: Operation
@@ -45,14 +45,22 @@ def carry_out(
 ) -> tuple[Outcome, ...]:
     """Carry out the operations; a failed one stops what comes after it, the independent ones go on.
 
+    What a failed or skipped one may have been to stand in for is not removed in this round (see `_bonds`), such as
+    the old address of a link that was not given its new one. Removals that something is waiting for to be made go on.
+
     Ownership that the kernel cannot keep is in the store before the change, and leaves it after a confirmed removal.
     ``watch`` is told each outcome as soon as it is known. Raises StellwerkError when the store cannot be written.
     """
     inventory = store.load()
     outcomes: list[Outcome] = []
+    making_way = _making_way(plan.operations)
+    lost: dict[Hashable, Key] = {}
     for _, members in groupby(plan.operations, key=lambda operation: operation.generation):
         group = list(members)
-        stops = [_stopped(operation, outcomes) for operation in group]
+        stops = [
+            _stopped(operation, outcomes) or (None if position in making_way else _held(operation, lost))
+            for position, operation in enumerate(group, len(outcomes))
+        ]
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
         inventory = _write(store, inventory, inventory.with_made(_made(ready)))
         drains = [_drain(operation) for operation in ready]
@@ -65,6 +73,7 @@ def carry_out(
         ]
         inventory = _write(store, inventory, inventory.without(_gone(news)))
         outcomes += news
+        lost |= _lost(news)
         for outcome in news:
             watch(outcome)
     return tuple(outcomes)
@@ -84,6 +93,46 @@ def _stopped(operation: Operation, outcomes: Sequence[Outcome]) -> Key | None:
     """Return the key of the failed operation that this one waits for."""
     failed = next((outcomes[n] for n in operation.after if outcomes[n].result is not Result.DONE), None)
     return None if failed is None else failed.because or failed.operation.key
+
+
+def _making_way(operations: Sequence[Operation]) -> frozenset[int]:
+    """Return the positions of what something that is made or changed waits for."""
+    found: set[int] = set()
+    for position in reversed(range(len(operations))):
+        if position in found or operations[position].impact is not Impact.REMOVAL:
+            found.update(operations[position].after)
+    return frozenset(found)
+
+
+def _held(operation: Operation, lost: Mapping[Hashable, Key]) -> Key | None:
+    """Return the key of the failed operation for whose sake the object is not removed now."""
+    if operation.impact is not Impact.REMOVAL:
+        return None
+    return next((lost[bond] for bond in _bonds(operation.resource) if bond in lost), None)
+
+
+def _lost(outcomes: Iterable[Outcome]) -> dict[Hashable, Key]:
+    """Return the bonds of what was not made or changed, each with the key of the failed operation behind it."""
+    return {
+        bond: outcome.because or outcome.operation.key
+        for outcome in outcomes
+        if outcome.result is not Result.DONE and outcome.operation.impact is not Impact.REMOVAL
+        for bond in _bonds(outcome.operation.resource)
+    }
+
+
+def _bonds(resource: Resource) -> Iterator[Hashable]:
+    """Yield what two objects of a space have in common when one can stand in for the other.
+
+    It is the whole that they are parts of (two addresses of a link), or a part of their table together with a thing
+    they need, or with needing none (two routes of a routing table over one link). More would let one creation that
+    always fails keep all else from being removed, such as an exit that has nothing to do with it.
+    """
+    if (whole := resource.part_of()) is not None:
+        yield resource.key.space, whole
+    if resource.partitioned:
+        for need in resource.requires() or (None,):
+            yield resource.key.space, resource.partition(), need
 
 
 def _tried(operation: Operation, error: BackendError | None, undrained: BackendError | None) -> Outcome:

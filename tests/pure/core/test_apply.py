@@ -88,8 +88,9 @@ def test_a_route_is_removed_where_the_failed_one_of_its_table_goes_another_way(l
     seen = Observation(
         {have.key: have, **{link_key(n): ForeignLink(name=n) for n in ("mesh0", "mesh1")}}, frozenset({have.key})
     )
-    fake.fail(2, BusyError("not now"))
-    _, removal = carry_out(diff([want], seen), [fake], InventoryInMemory())
+    fake.fail(1, BusyError("not now"))
+    creation, removal = carry_out(diff([want], seen), [fake], InventoryInMemory())
+    assert creation.result is Result.FAILED
     assert (removal.operation.key, removal.result is Result.DONE) == (have.key, removed)
 
 
