@@ -11,7 +11,7 @@ from pydantic import Field
 from intent.babel_parameters import Announcing
 from intent.feature import Feature, Finding
 from intent.features.links import is_link_name
-from intent.features.mesh import Mesh, to_mesh
+from intent.features.mesh import Mesh, around, nowhere
 from intent.fields import BabelMetric, InterfaceName, IPv6Prefix, IPv6Text, TrueFalse
 from intent.references import References
 from intent.resources.babel_announcement import BabelAnnouncement
@@ -23,6 +23,8 @@ from intent.validation import Model
 if TYPE_CHECKING:
     from intent.document import Node
 
+EXIT_METRIC = 512
+"""Below babeld's 1024: an exit that it learns from others for the same prefix stands beside ours, and ours wins."""
 GUARD_METRIC = 1_000_000
 """The kernel's metric of the route against loops: any other route to the same prefix wins."""
 
@@ -170,20 +172,23 @@ def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource
             routing_table=mesh.table,
             destination=ANYWHERE,
             source=prefix,
+            metric=EXIT_METRIC,
             link=entry.via.interface,
             gateway=None if entry.via.gateway is None else str(entry.via.gateway),
             protocol=PROTOCOL_ANNOUNCED,
         )
         yield way_out
-        # What the mesh has no route for would else go back out the way it came, until its hop limit ends.
+        # What the mesh has no route for would else go back out the way it came, until its hop limit ends. `throw` ends
+        # the look into this table alone: the rules after it make it unreachable, but for a LAN of the node's own.
         yield Route(
             routing_table=mesh.table,
             destination=prefix,
-            kind="unreachable",
+            kind="throw",
             metric=GUARD_METRIC,
             protocol=PROTOCOL_HELD,
         )
-        yield to_mesh(mesh, prefix)
+        yield from around(mesh, entry.prefix)
+        yield nowhere(mesh, entry.prefix)
         yield BabelAnnouncement(ANYWHERE, prefix, mesh.babeld.socket, way_out.key, entry.metric)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -17,8 +18,9 @@ from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_interface import BabelInterface, Options
 from intent.resources.file import File
 from intent.resources.resource import Resource
-from intent.resources.rule import Rule
+from intent.resources.rule import TABLE_MAIN, Rule
 from intent.resources.sysctl import Sysctl
+from intent.resources.sysctl import key as sysctl_key
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -78,8 +80,8 @@ class Mesh(Model):
     )
     rule_priority: RulePriority = Field(
         default=1000,
-        description="The priority of the routing rules that send traffic to the mesh's table, 1–32764; the one after "
-        "it is used too.",
+        description="The priority of the routing rules that send traffic to the mesh's table, 1–32759; the six "
+        "after it are used too.",
         examples=[1000],
     )
     prefixes: tuple[IPv6Prefix, ...] = Field(
@@ -153,12 +155,11 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
     Raises IntentError where the node would lose its default route.
     """
     _keep_uplinks(mesh, node, references[AdvertisedUplinks()])
-    yield from _forwarding(mesh)
     for interface in mesh.interfaces:
         yield from member(mesh, interface.name, interface.options())
+    yield from _forwarding(mesh)
     for prefix in mesh.prefixes:
-        yield to_mesh(mesh, str(prefix))
-        yield Rule(family="ipv6", priority=mesh.rule_priority, routing_table=mesh.table, source=str(prefix))
+        yield from around(mesh, prefix)
     exits = tuple(
         exit_ for feature in node.features if isinstance(feature, Announcing) for exit_ in feature.exit_metrics()
     )
@@ -193,20 +194,59 @@ def _forwarding(mesh: Mesh) -> Iterator[Resource]:
     accepting = tuple(f"net/ipv6/conf/{uplink}/accept_ra" for uplink in mesh.uplinks)
     for name in accepting:
         yield Sysctl(name=name, value="2")
-    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=accepting)
+    # Without the rules, what enters from the mesh would be forwarded to the uplink.
+    fences = (rule.key for interface in mesh.interfaces for rule in _fence(mesh, interface.name))
+    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=(*map(sysctl_key, accepting), *fences))
 
 
 def member(mesh: Mesh, interface: str, options: Options) -> Iterator[Resource]:
     """Yield what makes an interface part of the mesh: babel on it, and no way out but the mesh's table."""
     yield BabelInterface(interface, mesh.babeld.socket, options)
+    yield from _fence(mesh, interface)
+
+
+def _fence(mesh: Mesh, interface: str) -> Iterator[Rule]:
     for family in _FAMILIES:
         yield Rule(family=family, priority=mesh.rule_priority, routing_table=mesh.table, iif=interface)
         yield Rule(family=family, priority=mesh.rule_priority + 1, action="unreachable", iif=interface)
 
 
-def to_mesh(mesh: Mesh, prefix: str) -> Resource:
-    """Return the rule that looks up packets to a prefix in the mesh's table."""
-    return Rule(family="ipv6", priority=mesh.rule_priority, routing_table=mesh.table, destination=prefix)
+def around(mesh: Mesh, prefix: IPv6Network) -> Iterator[Rule]:
+    """Yield the rules for packets to and from a prefix that do not enter from the mesh.
+
+    To the prefix, the mesh's routes come first, but for its default routes, and then what the node itself is connected
+    with inside, such as a LAN. From the prefix, all but the default route in the main table comes first, and then the
+    mesh. A route in main for the whole prefix counts for nothing: clients of DHCPv6 leave one that is unreachable.
+    """
+    to_mesh, to_main, _, from_main, from_mesh = range(mesh.rule_priority + 2, mesh.rule_priority + 7)
+    written = str(prefix)
+    yield _lookup(to_mesh, mesh.table, destination=written, suppress_prefixlength=0)
+    yield _lookup(to_main, TABLE_MAIN, destination=written, suppress_prefixlength=prefix.prefixlen)
+    yield _lookup(from_main, TABLE_MAIN, source=written, suppress_prefixlength=0)
+    yield _lookup(from_mesh, mesh.table, source=written)
+
+
+def nowhere(mesh: Mesh, prefix: IPv6Network) -> Rule:
+    """Return the rule that ends packets to a prefix which neither the mesh nor the node itself has a way for."""
+    return Rule(family="ipv6", priority=mesh.rule_priority + 4, action="unreachable", destination=str(prefix))
+
+
+def _lookup(
+    priority: int,
+    table: int,
+    *,
+    source: str | None = None,
+    destination: str | None = None,
+    suppress_prefixlength: int | None = None,
+) -> Rule:
+    return Rule(
+        family="ipv6",
+        priority=priority,
+        routing_table=table,
+        source=source,
+        destination=destination,
+        suppress_prefixlength=suppress_prefixlength,
+    )
 
 
 FEATURE = Feature(

@@ -67,7 +67,7 @@ class Route(Resource):
     destination: str
     source: str = ANYWHERE
     metric: int = DEFAULT_METRIC
-    kind: Literal["unicast", "unreachable"] | str = "unicast"
+    kind: Literal["unicast", "throw"] | str = "unicast"
     link: str | None = None
     gateway: str | None = None
     protocol: int = PROTOCOL_ANNOUNCED

@@ -27,18 +27,24 @@ ACTION_NUMBERS: Final = {name: number for number, name in ACTIONS.items()}
 FAMILIES: Final = {"ipv4": 2, "ipv6": 10}
 PROTOCOL: Final = 242
 FIB_RULE_INVERT = 0x2
+TABLE_MAIN: Final = 254
+TABLE_NAMES: Final = {TABLE_MAIN: "main"}
 NO_SUPPRESSION = b"\xff\xff\xff\xff"
 
 _RULE_HEADER = struct.Struct("=BBBBBBBBI")
-_IGNORED = {FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_TABLE, FRA_PROTOCOL}
+_IGNORED = {
+    *(FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY),
+    *(FRA_TABLE, FRA_PROTOCOL, FRA_SUPPRESS_PREFIXLEN),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Resource):
     """A rule of the routing policy database: packets that match all selectors are looked up or refused.
 
-    The rule is its own identity: nothing of it changes in place. ``other`` holds, as hexadecimal text, selectors
-    that foreign rules have and ours never do.
+    A lookup with ``suppress_prefixlength`` counts only where it finds a route longer than that. The rule is its own
+    identity: nothing of it changes in place. ``other`` holds, as hexadecimal text, selectors that foreign rules have
+    and ours never do.
     """
 
     table: ClassVar[str] = "rule"
@@ -50,13 +56,15 @@ class Rule(Resource):
     source: str | None = None
     destination: str | None = None
     iif: str | None = None
+    suppress_prefixlength: int | None = None
     other: str = ""
     protocol: int = PROTOCOL
 
     @property
     def key(self) -> Key:
         """All that the rule says."""
-        said = (self.source, self.destination, self.iif, self.action, self.routing_table, self.other)
+        selectors = (self.source, self.destination, self.iif)
+        said = (*selectors, self.action, self.routing_table, self.suppress_prefixlength, self.other)
         return Key("rule", (self.family, self.priority, *("-" if part is None else part for part in said)))
 
     def describe(self) -> str:
@@ -65,7 +73,8 @@ class Rule(Resource):
         words += "" if self.destination is None else f" to {self.destination}"
         words += "" if self.iif is None else f" iif {self.iif}"
         words += f" {self.action}"
-        words += "" if self.routing_table is None else f" {self.routing_table}"
+        words += "" if self.routing_table is None else f" {TABLE_NAMES.get(self.routing_table, self.routing_table)}"
+        words += "" if self.suppress_prefixlength is None else f" suppress_prefixlength {self.suppress_prefixlength}"
         return words + (" (IPv4)" if self.family == "ipv4" else "")
 
     def owned(self) -> bool:
@@ -99,6 +108,8 @@ class Rule(Resource):
             selectors += netlink.string(FRA_IIFNAME, self.iif)
         if self.routing_table is not None:
             selectors += netlink.u32(FRA_TABLE, self.routing_table)
+        if self.suppress_prefixlength is not None:
+            selectors += netlink.u32(FRA_SUPPRESS_PREFIXLEN, self.suppress_prefixlength)
         body = (
             _RULE_HEADER.pack(FAMILIES[self.family], *lengths, 0, 0, 0, 0, ACTION_NUMBERS[self.action], 0),
             *netlink.u32(FRA_PRIORITY, self.priority),
@@ -113,8 +124,7 @@ class Rule(Resource):
         family, to_length, from_length, tos, table, _, _, action, flags = _RULE_HEADER.unpack_from(row)
         found = dict(netlink.attributes(row, _RULE_HEADER.size))
         other = {kind: value for kind, value in found.items() if kind not in _IGNORED}
-        if other.get(FRA_SUPPRESS_PREFIXLEN) == NO_SUPPRESSION:
-            del other[FRA_SUPPRESS_PREFIXLEN]
+        suppressed = found.get(FRA_SUPPRESS_PREFIXLEN, NO_SUPPRESSION)
         words = (f"tos{tos}" if tos else "") + ("not" if flags & FIB_RULE_INVERT else "")
         number = netlink.number(found[FRA_TABLE]) if FRA_TABLE in found else table
         return cls(
@@ -125,6 +135,7 @@ class Rule(Resource):
             source=_prefix(found.get(FRA_SRC), from_length),
             destination=_prefix(found.get(FRA_DST), to_length),
             iif=netlink.text(found[FRA_IIFNAME]) if FRA_IIFNAME in found else None,
+            suppress_prefixlength=None if suppressed == NO_SUPPRESSION else netlink.number(suppressed),
             other=words + "".join(f"{k}:{v.hex()}" for k, v in sorted(other.items())),
             protocol=netlink.number(found.get(FRA_PROTOCOL, b"\0")),
         )

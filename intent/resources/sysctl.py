@@ -10,6 +10,11 @@ from intent.resources.link import key as link_key
 from intent.resources.resource import Change, Key, Request, Resource
 
 
+def key(name: str) -> Key:
+    """Return the key of the parameter of that name."""
+    return Key("sysctl", (name,))
+
+
 @dataclass(frozen=True, slots=True)
 class WriteSysctl(Request):
     """Write a value below /proc/sys; ``name`` has slashes, such as ``net/ipv6/conf/all/forwarding``."""
@@ -22,7 +27,7 @@ class WriteSysctl(Request):
 class Sysctl(Resource):
     """A kernel parameter. It always exists: the value before the first change is remembered and put back at the end.
 
-    ``after`` names the parameters that must be set before this one.
+    ``after`` are the keys of what must be there before this one is set, and is put back after it.
     """
 
     table: ClassVar[str] = "sysctl"
@@ -33,22 +38,22 @@ class Sysctl(Resource):
 
     name: str
     value: str
-    after: tuple[str, ...] = ()
+    after: tuple[Key, ...] = ()
     before: str | None = None
 
     @property
     def key(self) -> Key:
         """The parameter's name with slashes, since a link's name may hold dots."""
-        return Key("sysctl", (self.name,))
+        return key(self.name)
 
     def describe(self) -> str:
         """Return the assignment as in sysctl.conf(5), and what it was before where that is known."""
         return f"sysctl {self.name} = {self.value}" + ("" if self.before is None else f" (before: {self.before})")
 
     def requires(self) -> tuple[Key, ...]:
-        """Return the parameters to set first, and the link that a per-link parameter belongs to."""
+        """Return what comes first, and the link that a per-link parameter belongs to."""
         link = self.part_of()
-        return (*(Key("sysctl", (name,)) for name in self.after), *(() if link is None else (link,)))
+        return (*self.after, *(() if link is None else (link,)))
 
     def part_of(self) -> Key | None:
         """Return the link that a per-link parameter belongs to, with which it comes and goes."""
@@ -65,14 +70,16 @@ class Sysctl(Resource):
         return self.name
 
     def recall(self, remembered: Mapping[str, Any]) -> Self:
-        """Return the parameter with the value it had before our first change."""
-        return replace(self, before=remembered.get("before"))
+        """Return the parameter with the value it had before our first change, and with what it came after."""
+        after = tuple(Key(space, tuple(name)) for space, *name in remembered.get("after", ()))
+        return replace(self, before=remembered.get("before"), after=after)
 
     def remember(self, observed: Self | None) -> dict[str, Any] | None:
         """Return the value to put back when the parameter is no longer ours."""
+        after = {"after": [[key.space, *key.name] for key in self.after]}
         if observed is None:
-            return {}
-        return {"before": observed.before if observed.before is not None else observed.value}
+            return after
+        return after | {"before": observed.before if observed.before is not None else observed.value}
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that sets the parameter."""

@@ -19,6 +19,7 @@ from intent.loading import load, loads
 from intent.problems import IntentError
 from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile
 from intent.resources.address import Address
+from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_interface import BabelInterface
 from intent.resources.file import File, KeyFile, file_key
@@ -167,9 +168,9 @@ EXIT = 'mesh: {}\nexit: {prefixes: [{prefix: "2a00:42::/48", via: {interface: wa
 
 
 def test_an_exit_is_announced_from_its_route_and_guarded_against_loops() -> None:
-    route, guard, _, announcement, *_ = objects(EXIT.replace("METRIC", "300"))
-    assert isinstance(route, Route)
-    assert isinstance(guard, Route)
+    found = objects(EXIT.replace("METRIC", "300"))
+    route, guard = (one for one in found if isinstance(one, Route))
+    announcement = next(one for one in found if isinstance(one, BabelAnnouncement))
     assert route.key in announcement.requires()
     # babeld announces all of protocol 242, so the guard must be of another; and it must lose against any route.
     assert (route.protocol, guard.protocol) == (242, 241)
