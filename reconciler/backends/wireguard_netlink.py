@@ -29,6 +29,12 @@ RTEXT_FILTER_SKIP_STATS = 1 << 3
 
 _GENL_HEADER = struct.Struct("=BBH")
 
+# The same for every peer of the link: rights, a link or a kernel that lacks something, or has no room just now.
+_NO_PEERS_FAULT = frozenset(
+    {errno.EPERM, errno.EACCES, errno.ENODEV, errno.ENOENT, errno.EOPNOTSUPP}
+    | {errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EBUSY, errno.EINTR}
+)
+
 Row = NetlinkDeviceRow | PortRow | NetlinkPeerRow
 
 
@@ -95,37 +101,59 @@ class KernelWireGuard:
 
     def set_device(self, request: SetDevice) -> BackendError | None:
         """Configure an interface."""
-        (result,) = self._carry_out([request], lambda: [wire.device_message(request)])
+        (result,), _ = self._carry_out([request], lambda: [wire.device_message(request)])
         return port_taken(request) if isinstance(result, OccupiedError) else result
 
     def set_peers(self, link: str, requests: Sequence[SetPeer]) -> Results:
-        """Change peers, each public key at most once, in few messages; where one fails, find the culprit."""
-        results = self._carry_out(requests, lambda: wire.peer_messages(link, requests))
-        if len(requests) > 1:
-            # The kernel stops inside a message at its first fault, and does not say at which peer.
-            for position, result in enumerate(results):
-                if result is not None:
-                    (results[position],) = self.set_peers(link, [requests[position]])
+        """Change peers, each public key at most once, in few messages; where one may be at fault, find it."""
+        results, suspects = self._set_peers(link, requests)
+        if len(requests) == 1:
+            return results
+        # The kernel stops inside a message at its first fault, and does not say at which peer.
+        while suspects:
+            position = suspects.pop(0)
+            (result,), at_fault = self._set_peers(link, [requests[position]])
+            results[position] = result
+            if result is not None and not at_fault:
+                for left in suspects:
+                    results[left] = type(result)(f"{about(requests[left])}: not tried alone, since {result}")
+                break
         return results
 
-    def _carry_out(self, requests: Sequence[Request], spell: Callable[[], list[wire.SetMessage]]) -> Results:
-        results: Results = [None] * len(requests)
+    def _set_peers(self, link: str, requests: Sequence[SetPeer]) -> tuple[Results, list[int]]:
+        return self._carry_out(requests, lambda: wire.peer_messages(link, requests))
+
+    def _carry_out(
+        self, requests: Sequence[Request], spell: Callable[[], list[wire.SetMessage]]
+    ) -> tuple[Results, list[int]]:
+        """Return what became of the requests, and the positions of those among which one may be at fault."""
+        everyone = list(range(len(requests)))
         try:
             if (family := self._family_id()) is None:
-                return [not_there(request) for request in requests]
+                return [not_there(request) for request in requests], []
+        except BackendError as error:
+            return of_each(requests, error), []
+        try:
             parts = spell()
             messages = [_message(family, wire.CMD_SET_DEVICE, _resolve(part.body)) for part in parts]
+        except StaleError as error:
+            return of_each(requests, error), everyone
+        except (ValueError, struct.error) as error:
+            return of_each(requests, RejectedError(f"a value is out of its range: {error}")), everyone
+        try:
             refusals = self._generic.send(messages)
         except BackendError as error:
-            return of_each(requests, error)
-        except (ValueError, struct.error) as error:
-            return of_each(requests, RejectedError(f"a value is out of its range: {error}"))
+            return of_each(requests, error), []
+        results: Results = [None] * len(requests)
+        suspects: dict[int, None] = {}
         for part, refusal in zip(parts, refusals, strict=True):
             if refusal is not None:
                 self._forget_family_after(refusal)
                 for position in part.carries:
                     results[position] = refusal.error(about(requests[position]))
-        return results
+                if refusal.errno not in _NO_PEERS_FAULT:
+                    suspects |= dict.fromkeys(part.carries)
+        return results, list(suspects)
 
     def _forget_family_after(self, refusal: Refusal) -> None:
         # The number of a family is a new one when its module is loaded again.
