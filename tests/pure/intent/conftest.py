@@ -46,7 +46,7 @@ def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> Ref
             case PresharedKeyFile():
                 values[reference] = PresharedKey(sha256(reference.path.encode()).digest())
             case HostAddress():
-                values[reference] = None if reference.name.endswith(".invalid") else "2001:db8:fe::1"
+                values[reference] = () if reference.name.endswith(".invalid") else ("2001:db8:fe::1", "192.0.2.254")
             case KernelLinkKind():
                 values[reference] = kernel
             case AdvertisedUplinks():

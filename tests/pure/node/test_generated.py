@@ -29,7 +29,7 @@ def _value(reference: Reference[object]) -> object:
     if isinstance(reference, PresharedKeyFile):
         return PresharedKey(b"p" * 32)
     if isinstance(reference, HostAddress):
-        return "192.0.2.77"
+        return ("192.0.2.77", "192.0.2.78")
     if isinstance(reference, AdvertisedUplinks):
         return ()
     assert isinstance(reference, KernelLinkKind)

@@ -46,6 +46,17 @@ def test_an_endpoint_is_a_hint(where: Endpoint | None, age: float | None, asked:
     assert set(want.changes(observed(where, age, asked))) == ({"endpoint"} if is_set else set())
 
 
+@pytest.mark.parametrize("age", [FRESH, STALE, None])
+@pytest.mark.parametrize("asked", ["gw.example.org:51820", "old.example.org:51820", None])
+def test_any_address_of_the_name_will_do(age: float | None, asked: str | None) -> None:
+    """A name server that gives its addresses in turn must not make a difference of it."""
+    several = replace(want, other_endpoints=(THERE,))
+    assert several.changes(observed(THERE, age, asked)) == {}
+    assert not several.roamed(observed(THERE, age, asked))
+    elsewhere = Endpoint(THERE.address, THERE.port + 1)
+    assert ("endpoint" in several.changes(observed(elsewhere, STALE, asked))) is True
+
+
 def test_a_name_without_an_address_leaves_the_endpoint_alone() -> None:
     assert replace(want, endpoint=None).changes(observed(THERE, STALE, "gw.example.org:51820")) == {}
 
