@@ -7,7 +7,10 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from intent.resources.route import PROTOCOL_HELD, PROTOCOL_WITHDRAWN, Route
+from intent.resources import netlink
+from intent.resources.netlink import NetlinkRequest
+from intent.resources.resource import Change
+from intent.resources.route import PROTOCOL_HELD, PROTOCOL_WITHDRAWN, RTPROT_STATIC, Route
 from reconciler.core.errors import OccupiedError, RejectedError, StaleError
 from tests.contract.node import ContractNode, address_by_hand
 
@@ -51,11 +54,33 @@ UPDATES = {
     "protocol of an unreachable one": (GUARD, replace(GUARD, protocol=242)),
 }
 
+NLM_F_APPEND = 0x800
+BESIDE = {
+    "both with a gateway": (EXIT, "fe80::9"),
+    "theirs with a gateway": (PLAIN, "fe80::9"),
+    "ours with a gateway": (EXIT, None),
+    "none with a gateway": (PLAIN, None),
+}
+
 
 def seen(node: ContractNode, like: Route) -> Route | None:
     found = node.seen("route", frozenset({like.routing_table})).get(like.key)
     assert found is None or isinstance(found, Route)
     return found
+
+
+def append(node: ContractNode, *routes: Route) -> None:
+    """Add routes beside what is there under the same key, as ``ip -6 route append`` does."""
+    for route in routes:
+        (request,) = route.create()
+        assert isinstance(request, NetlinkRequest)
+        assert node.send(replace(request, flags=netlink.NLM_F_CREATE | NLM_F_APPEND)) == [None]
+
+
+def ways(node: ContractNode) -> list[Route]:
+    """Return all routes of our table, those under one key too."""
+    dump = node.dump("route", frozenset({TABLE}))
+    return [route for row in dump.rows if (route := Route.decode(row, dump.context)) is not None]
 
 
 class RouteContract:
@@ -95,6 +120,28 @@ class RouteContract:
         assert set(node.seen("route", frozenset({TABLE})).values()) == set(several)
         assert node.send(*EXIT.delete()) == [None]
         assert set(node.seen("route", frozenset({TABLE})).values()) == set(others)
+
+    @pytest.mark.parametrize(("route", "gateway"), BESIDE.values(), ids=BESIDE)
+    @pytest.mark.parametrize("ours_first", [True, False])
+    def test_a_foreign_way_beside_ours_stays_when_ours_is_deleted(
+        self, node: ContractNode, route: Route, gateway: str | None, ours_first: bool
+    ) -> None:
+        theirs = replace(route, protocol=RTPROT_STATIC, link="mesh1", gateway=gateway)
+        append(node, *((route, theirs) if ours_first else (theirs, route)))
+        assert node.send(*route.delete()) == [None]
+        assert ways(node) == [theirs]
+
+    @pytest.mark.parametrize("ours_first", [True, False])
+    def test_a_route_of_several_next_hops_is_not_ours_and_differs(self, node: ContractNode, ours_first: bool) -> None:
+        theirs = replace(EXIT, protocol=RTPROT_STATIC, link="mesh1", gateway="fe80::9")
+        append(node, *((EXIT, theirs) if ours_first else (theirs, EXIT)))
+        (found,) = ways(node)
+        assert EXIT.changes(found)["next_hops"] == Change(2, 1)
+        assert not found.owned()
+        assert not found.automatic()
+        append(node, replace(theirs, gateway="fe80::a"))
+        (found,) = ways(node)
+        assert EXIT.changes(found)["next_hops"] == Change(3, 1)
 
     def test_one_of_another_protocol_is_not_deleted(self, node: ContractNode) -> None:
         foreign = replace(EXIT, protocol=4)

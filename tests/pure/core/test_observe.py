@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+import pytest
+
 from intent.resources import kinds
 from intent.resources.address import Address
 from intent.resources.resource import Key, Request, Resource
-from intent.resources.route import Route
+from intent.resources.route import RTPROT_STATIC, Route
 from intent.resources.sysctl import Sysctl
 from reconciler.backends.fake import FakeNode
 from reconciler.core.backend import Dump, Partitions
+from reconciler.core.diff import diff
 from reconciler.core.errors import BackendError, BusyError, RejectedError
 from reconciler.core.inventory import Inventory
 from reconciler.core.observe import observe
@@ -96,16 +99,42 @@ def test_what_is_remembered_completes_what_is_seen() -> None:
     assert seen.resources[FORWARDING.key] == replace(FORWARDING, value="0", before="7")
 
 
-def test_of_two_under_one_key_ours_is_seen() -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_under_one_key_theirs_is_in_the_way_and_ours_is_removed(order: int) -> None:
     node = Watched()
-    (request,) = replace(ROUTE, protocol=4, gateway="fe80::1").create()
+    theirs = replace(ROUTE, protocol=RTPROT_STATIC, gateway="fe80::1")
+    _beside_ours(node, theirs, order)
+    wanted = observe([node], [ROUTE], Inventory())
+    assert (wanted.resources[ROUTE.key], wanted.owned) == (theirs, frozenset())
+    (conflict,) = diff([ROUTE], wanted).conflicts
+    assert "not ours and different" in conflict.reason
+    unwanted = observe([node], [replace(ROUTE, metric=7)], Inventory())
+    assert (unwanted.resources[ROUTE.key], unwanted.owned) == (ROUTE, {ROUTE.key})
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_a_daemon_keeps_beside_ours_is_not_in_the_way(order: int) -> None:
+    node = Watched()
+    _beside_ours(node, replace(ROUTE, protocol=9, gateway="fe80::1"), order)
+    seen = observe([node], [ROUTE], Inventory())
+    assert (seen.resources[ROUTE.key], seen.owned) == (ROUTE, {ROUTE.key})
+
+
+def _beside_ours(node: Watched, theirs: Route, order: int) -> None:
     node.make(ROUTE)
+    (request,) = theirs.create()
     assert node.send([replace(request, flags=0x400)]) == [None]  # type: ignore[type-var]
-    for order in (1, -1):
-        node.kernel.routes._added = node.kernel.routes._added[::order]
-        seen = observe([node], [ROUTE], Inventory())
-        assert seen.resources[ROUTE.key] == ROUTE
-        assert ROUTE.key in seen.owned
+    node.kernel.routes._added = node.kernel.routes._added[::order]
+
+
+def test_a_next_hop_that_is_not_ours_beside_ours_is_a_conflict() -> None:
+    node = Watched()
+    ours = replace(ROUTE, gateway="fe80::2")
+    node.make(ours)
+    (request,) = replace(ours, protocol=RTPROT_STATIC, gateway="fe80::1").create()
+    assert node.send([replace(request, flags=0xC00)]) == [None]  # type: ignore[type-var]
+    (conflict,) = diff([ours], observe([node], [ours], Inventory())).conflicts
+    assert conflict.reason == "not ours and different: next_hops 2 → 1"
 
 
 def test_a_table_that_cannot_be_seen_is_told_and_the_others_are_seen() -> None:
