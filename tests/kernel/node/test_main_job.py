@@ -62,7 +62,7 @@ def test_an_exit_is_made_seen_broken_repaired_and_removed(node: Host) -> None:
     node.namespace.program("wg", "set", "wg-main-job", "peer", PEER, "remove")
     node.namespace.ip("link", "set", "wg-main-job", "down")
     assert _named(node.plan(file)) == {
-        "create route 10 ::/0 2001:db8:42::/56 1024",
+        "create route 10 ::/0 2001:db8:42::/56 512",
         "create babel announcement ::/0 2001:db8:42::/56",
         f"create wireguard peer wg-main-job {PEER}",
         "update link wg-main-job",
