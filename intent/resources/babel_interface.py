@@ -45,18 +45,29 @@ class BabelInterface(Resource):
     babeld does not tell an interface's options: what is observed of them is what the inventory remembers that we
     sent. It cannot change them either. From 1.14 on the interface is flushed and added again; before, that leaves
     neighbours pointing to freed memory, so it takes a restart of babeld.
+
+    Options that are not remembered are unknown. Of an interface that babeld's own configuration names they are the
+    operator's and count as equal. Otherwise somebody said them at the socket, perhaps we, and they count as
+    different. Where it cannot be seen what babeld was started with (``configured`` is None) they count as equal.
+
+    ``attached`` tells an observed interface from what is left of one whose link is gone: before 1.14 that has the
+    old options and comes back to life with them.
     """
 
     name: str
     socket: str
     options: Options | None = ()
     version: str | None = None
+    configured: bool | None = None
+    attached: bool = True
 
     table: ClassVar[str] = "babel"
     partitioned: ClassVar[bool] = True
-    compared: ClassVar[tuple[str, ...]] = ("options",)
+    compared: ClassVar[tuple[str, ...]] = ("options", "attached")
     replace_on: ClassVar[frozenset[str]] = frozenset({"options"})
     inventoried: ClassVar[bool] = True
+    # What the node file asks for may be there already, from babeld's own configuration or a lost inventory.
+    adopts: ClassVar[bool] = True
 
     @property
     def key(self) -> Key:
@@ -80,7 +91,7 @@ class BabelInterface(Resource):
         return self.socket
 
     def automatic(self) -> bool:
-        """Return whether babeld has it from its own configuration, and again after a restart: we did not add it."""
+        """Return whether it is not known to be from us: babeld may have it again after a restart by itself."""
         return self.version is not None and self.options is None
 
     def replaced_through(self) -> Key | None:
@@ -88,13 +99,24 @@ class BabelInterface(Resource):
         return None if flush_is_safe(self.version or "") else daemon_key(self.socket)
 
     def changes(self, observed: Self) -> dict[str, Change]:
-        """Return the options that differ from those we sent; order does not matter, unknown counts as equal."""
-        if self.options is None or observed.options is None or dict(self.options) == dict(observed.options):
-            return {}
-        return {"options": Change(observed.options, self.options)}
+        """Return the options that differ from those it has, in whatever order, and whether its link is gone."""
+        changes = {}
+        if self.options is not None and self._differ(self.options, observed):
+            changes["options"] = Change(observed.options, self.options)
+        if not observed.attached:
+            changes["attached"] = Change(observed.attached, self.attached)
+        return changes
+
+    @staticmethod
+    def _differ(options: Options, observed: BabelInterface) -> bool:
+        if observed.options is None:
+            return observed.configured is False
+        return dict(options) != dict(observed.options)
 
     def show(self, field: str) -> str:
         """Return the options as babeld spells them."""
+        if field == "attached":
+            return "there" if self.attached else "gone"
         if field != "options":
             return str(getattr(self, field))
         if self.options is None:
@@ -109,28 +131,34 @@ class BabelInterface(Resource):
         return replace(self, options=tuple((str(option), str(value)) for option, value in options))
 
     def remember(self, observed: Self | None) -> dict[str, Any] | None:
-        """Return the options that are sent, and to whom."""
+        """Return the options that are sent, and to whom; not those that babeld will pass over."""
+        if observed is not None and observed.configured and observed.options is None and observed._keeps_options():
+            return {"socket": self.socket}
         return {"socket": self.socket, "options": [list(option) for option in self.options or ()]}
 
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:
-        """Return the interface in a row, None for what is left of one whose link is gone.
+        """Return the interface in a row, None for what is left of one whose link is gone and that can be flushed.
 
         babeld keeps such an entry, down, until its restart.
         """
         if not isinstance(row, InterfaceRow):
             return None
-        if not row.up and isinstance(context, BabelContext) and row.name not in context.links:
+        attached = row.up or not isinstance(context, BabelContext) or row.name in context.links
+        if not attached and flush_is_safe(row.version):
             return None
-        return cls(row.name, row.socket, options=None, version=row.version)
+        return cls(row.name, row.socket, None, row.version, row.configured, attached)
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that adds the interface."""
         return (AddBabelInterface(self.socket, self.name, self.options or ()),)
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
-        """Return nothing: babeld takes no new options for a known interface."""
-        return ()
+        """Return the request that adds an interface whose link was gone: babeld takes nothing else for a known one."""
+        return self.create()
+
+    def _keeps_options(self) -> bool:
+        return not flush_is_safe(self.version or "")
 
     def delete(self) -> tuple[Request, ...]:
         """Return the request that flushes it, nothing where the restart of babeld removes it."""

@@ -42,12 +42,16 @@ class DaemonRow(NamedTuple):
 
 
 class InterfaceRow(NamedTuple):
-    """An interface that babeld knows; one that is down may have no kernel link any more."""
+    """An interface that babeld knows; one that is down may have no kernel link any more.
+
+    ``configured`` is whether babeld's own configuration names it, None when that cannot be known.
+    """
 
     socket: str
     version: str
     name: str
     up: bool
+    configured: bool | None = None
 
 
 class XrouteRow(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
@@ -13,7 +13,7 @@ from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
 from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, XrouteRow
 from intent.resources.resource import Request
-from reconciler.backends.babeld_process import process_behind, started_with
+from reconciler.backends.babeld_process import configured_interfaces, process_behind, started_with
 from reconciler.backends.babeld_session import Session, look
 from reconciler.backends.babeld_socket import Connection, NotRunningError
 from reconciler.core.backend import Backend, Dump, Partitions
@@ -57,7 +57,7 @@ class Babeld(Backend):
         for address in self._sockets:
             try:
                 with Connection(address) as connection:
-                    rows += (_daemon(connection), *look(connection))
+                    rows += _rows(connection)
             except NotRunningError:
                 continue
             except BackendError as exc:
@@ -80,7 +80,12 @@ class Babeld(Backend):
             return [session.carry_out(request) for request in requests]
 
 
-def _daemon(connection: Connection) -> DaemonRow:
+def _rows(connection: Connection) -> Iterator[DaemonRow | InterfaceRow | XrouteRow]:
     pid = process_behind(connection.socket)
     files = None if pid is None else started_with(pid)
-    return DaemonRow(connection.address, connection.version, connection.router_id, pid, files)
+    yield DaemonRow(connection.address, connection.version, connection.router_id, pid, files)
+    names = None if pid is None or files is None else configured_interfaces(pid, files)
+    for row in look(connection):
+        if isinstance(row, InterfaceRow) and names is not None:
+            row = row._replace(configured=row.name in names)
+        yield row

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from intent.resources.babel_wire import ConfigurationFile
+from intent.resources.file import MARK
 
 _OPTIONS = "m:p:h:H:i:k:A:srS:d:g:G:lwz:M:t:T:c:C:DL:I:VuF:"
 _DEFAULT_FILE = "/etc/babeld.conf"
@@ -77,27 +78,63 @@ def _descriptors(pid: int) -> Iterable[str]:
 def started_with(pid: int) -> tuple[ConfigurationFile, ...] | None:
     """Return the configuration files of a running babeld, None when they cannot be known."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        command = _command(pid)
         start = _since_epoch(_ticks(Path(f"/proc/{pid}/stat").read_text()))
         folder = os.readlink(f"/proc/{pid}/cwd")
     except (OSError, ValueError, IndexError):
         return None
-    paths = configuration_paths([os.fsdecode(word) for word in command])
+    paths = configuration_paths(command)
     if paths is None:
         return None
     absolute = [os.path.normpath(os.path.join(folder, path)) for path in paths]
     return tuple(ConfigurationFile(path, _unchanged(path, start)) for path in absolute)
 
 
+def configured_interfaces(pid: int, files: Iterable[ConfigurationFile]) -> frozenset[str] | None:
+    """Return the interfaces that a running babeld was started with, None when they cannot be known."""
+    try:
+        command = _parsed(_command(pid))
+        if command is None:
+            return None
+        options, names = command
+        lines = [value for option, value in options if option == "-C"]
+        for file in files:
+            content = Path(file.path).read_bytes()
+            if not file.current and not content.startswith(MARK):
+                # Another one was there at the start. Of ours none ever names an interface that exists.
+                return None
+            lines += os.fsdecode(content).splitlines()
+    except OSError:
+        return None
+    return frozenset(names).union(_named(line) for line in lines)
+
+
+def _named(line: str) -> str:
+    """Return the interface that a line of configuration adds, which is ``""`` for most lines."""
+    words = line.split()
+    return words[1].strip('"') if len(words) > 1 and words[0] == "interface" else ""
+
+
 def configuration_paths(command: list[str]) -> list[str] | None:
     """Return the files that a command line makes babeld read, None when it is not babeld's."""
+    parsed = _parsed(command)
+    if parsed is None:
+        return None
+    return [value for option, value in parsed[0] if option == "-c"] or [_DEFAULT_FILE]
+
+
+def _command(pid: int) -> list[str]:
+    return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+
+
+def _parsed(command: list[str]) -> tuple[list[tuple[str, str]], list[str]] | None:
+    """Return the options and the interfaces of babeld's command line, None when it is not babeld's."""
     if not command or not os.path.basename(command[0]).startswith("babeld"):
         return None
     try:
-        options, _ = getopt.gnu_getopt(command[1:], _OPTIONS)
+        return getopt.gnu_getopt(command[1:], _OPTIONS)
     except getopt.GetoptError:
         return None
-    return [value for option, value in options if option == "-c"] or [_DEFAULT_FILE]
 
 
 def ticks_at_start(pid: int) -> int | None:

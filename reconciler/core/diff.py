@@ -179,7 +179,7 @@ class _Comparison:
         replaced: list[Key] = []
         for key, verdict in list(self.verdicts.items()):
             through = self.have[key].replaced_through() if verdict.remove and key in self.have else None
-            if through is None or self._vanishes(self.have[key]):
+            if through is None or self._goes_anyway(key, verdict):
                 continue
             if through not in self.want:
                 new[key] = _Held(verdict.reason, f"it goes when {through} is restarted")
@@ -188,6 +188,15 @@ class _Comparison:
             else:
                 replaced += self._replace(through, f"{key} cannot be taken from it: {verdict.reason}")
         return replaced
+
+    def _goes_anyway(self, key: Key, verdict: _Verdict) -> bool:
+        """Return whether nothing has to be restarted for the sake of an object that is removed."""
+        whole = self.have[key].part_of()
+        if not verdict.make and whole is not None and whole not in self.have and not self.unseen:
+            # What is left of it without the object that it was part of does nothing.
+            return True
+        # What comes again with its whole has again what it had before.
+        return self._vanishes(self.have[key]) and not (verdict.make and verdict.changes)
 
     def _removed(self, key: Key) -> bool:
         verdict = self.verdicts.get(key)

@@ -94,7 +94,10 @@ class FakeBabelds:
             daemon = self.running[socket]
             files = tuple(ConfigurationFile(path, self._current(path, file)) for path, file in daemon.loaded.items())
             rows.append(DaemonRow(socket, daemon.version, "02:00:00:ff:fe:00:00:01", daemon.pid, files))
-            rows += [InterfaceRow(socket, daemon.version, name, name in up) for name in sorted(daemon.interfaces)]
+            rows += [
+                InterfaceRow(socket, daemon.version, name, name in up, name in daemon.settled)
+                for name in sorted(daemon.interfaces)
+            ]
             rows += self._announced(socket).values()
         return Dump(rows, BabelContext(links))
 

@@ -14,6 +14,7 @@ import pytest
 from intent.resources.babel_configuration import BabelConfiguration
 from intent.resources.babel_daemon import NOT_LOADED, OUTDATED, AwaitBabeld, BabelDaemon, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, BabelInterface, FlushBabelInterface
+from intent.resources.babel_wire import InterfaceRow
 from intent.resources.file import WriteFile
 from reconciler.backends import babeld_restart, babeld_socket
 from reconciler.backends.babeld import Babeld
@@ -37,7 +38,8 @@ def daemon(node: Node, address: str | None = None) -> BabelDaemon:
 
 def interfaces(node: Node) -> set[str]:
     seen = look(node)
-    return {found.name for row in seen.rows if (found := BabelInterface.decode(row, seen.context))}
+    found = [found for row in seen.rows if (found := BabelInterface.decode(row, seen.context))]
+    return {interface.name for interface in found if interface.attached}
 
 
 def desired(node: Node, address: str | None = None) -> BabelDaemon:
@@ -136,6 +138,21 @@ def test_an_interface_is_added_while_it_runs_and_seen(mesh: Mesh) -> None:
     assert interfaces(mesh.a) == {"mesh0", "more0"}
     mesh.a.ip("link", "del", "more0")
     until(lambda: interfaces(mesh.a) == {"mesh0"}, "what is left of an interface without a link is nothing")
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_whose_an_interface_is_shows_in_what_babeld_was_started_with(mesh: Mesh, changed: bool) -> None:
+    own = mesh.folder / "own.conf"
+    own.write_text("# theirs\ninterface listed0 type wired\n")
+    write(mesh.a)
+    mesh.a.start("-c", str(own), "-c", str(mesh.a.configuration), "-C", "interface said0", "mesh0")
+    assert Babeld().send([AddBabelInterface(mesh.a.socket, "added0", ())]) == [None]
+    if changed:
+        time.sleep(0.05)
+        own.write_text("")
+    rows = [row for row in look(mesh.a).rows if isinstance(row, InterfaceRow)]
+    named = dict.fromkeys(("listed0", "said0", "mesh0", "stellwerk-none"), True) | {"added0": False}
+    assert {row.name: row.configured for row in rows} == (dict.fromkeys(named) if changed else named)
 
 
 def test_a_wrong_option_is_told_from_a_read_only_socket(mesh: Mesh) -> None:

@@ -171,3 +171,32 @@ def test_a_foreign_interface_and_announcement_stay_as_they_are(mesh: Mesh) -> No
     assert lines(operator.plan(desired).plan) == []
     seen = operator.plan(desired).observation.resources
     assert {key.space for key in seen} >= {"babel interface", "babel announcement"}
+
+
+def test_a_link_that_went_and_came_again_gets_the_options_that_are_wanted_now(mesh: Mesh) -> None:
+    operator = Operator(mesh.a)
+
+    def more(cost: str) -> list[Resource]:
+        return [*wanted(mesh.a), BabelInterface("more0", mesh.a.socket, (("type", "wired"), ("rxcost", cost)))]
+
+    def make_link() -> None:
+        mesh.a.ip("link", "add", "more0", "type", "veth", "peer", "name", "more1")
+        mesh.a.ip("link", "set", "more0", "up")
+
+    make_link()
+    operator.reach(more("96"))
+    first = mesh.a.pid
+    mesh.a.ip("link", "del", "more0")
+    make_link()
+    assert operator.reach(more("96")) == []
+    mesh.a.ip("link", "del", "more0")
+    operator.reach(wanted(mesh.a))
+    assert operator.reach(wanted(mesh.a)) == []
+    assert mesh.a.pid == first
+    make_link()
+    done = operator.reach(more("200"))
+    assert f"create babeld {mesh.a.socket}" in done
+    assert mesh.a.pid != first
+
+    operator.store = InventoryInMemory()
+    assert f"create babeld {mesh.a.socket}" in operator.reach(more("300"))

@@ -156,10 +156,30 @@ def test_an_interface_is_flushed_where_that_is_safe_and_else_goes_with_the_daemo
     assert observed.replaced_through() == (None if flushed else Key("babeld", (SOCKET,)))
 
 
-@pytest.mark.parametrize(("up", "links", "seen"), [(False, (), False), (False, ("mesh0",), True), (True, (), True)])
-def test_what_is_left_of_an_interface_without_a_link_is_nothing(up: bool, links: tuple[str, ...], seen: bool) -> None:
-    row = InterfaceRow(SOCKET, "babeld-1.12.1", "mesh0", up)
-    assert (BabelInterface.decode(row, BabelContext(frozenset(links))) is not None) is seen
+@pytest.mark.parametrize(("up", "links", "there"), [(False, (), False), (False, ("mesh0",), True), (True, (), True)])
+def test_what_is_left_of_an_interface_without_a_link_is_nothing_where_it_can_be_flushed(
+    up: bool, links: tuple[str, ...], there: bool
+) -> None:
+    def seen(version: str) -> BabelInterface | None:
+        return BabelInterface.decode(InterfaceRow(SOCKET, version, "mesh0", up), BabelContext(frozenset(links)))
+
+    assert (seen("babeld-1.14") is not None) is there
+    old = seen("babeld-1.12.1")
+    assert old is not None
+    assert ("attached" in interface(WIRED).changes(old)) is not there
+
+
+@pytest.mark.parametrize(("configured", "differs"), [(True, False), (None, False), (False, True)])
+def test_unknown_options_differ_only_where_babelds_own_configuration_is_seen_not_to_give_them(
+    configured: bool | None, differs: bool
+) -> None:
+    row = InterfaceRow(SOCKET, "babeld-1.12.1", "mesh0", True, configured)
+    observed = BabelInterface.decode(row, NO_LINKS)
+    assert observed is not None
+    assert ("options" in interface(WIRED).changes(observed)) is differs
+    remembered = interface(WIRED).remember(observed)
+    assert remembered is not None
+    assert ("options" in remembered) is not configured
 
 
 def test_an_interface_is_one_line() -> None:
