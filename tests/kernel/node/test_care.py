@@ -95,8 +95,8 @@ def test_forwarding_is_put_back(node: Host) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "-6 route add default from 2001:db8:42::/56 dev mesh0 table 10 proto static",
-        "-6 route add unreachable default from 2001:db8:42::/56 table 10 proto 99 metric 1024",
+        "-6 route add default from 2001:db8:42::/56 dev mesh0 table 10 proto static metric 512",
+        "-6 route add unreachable default from 2001:db8:42::/56 table 10 proto 99 metric 512",
     ],
 )
 def test_a_foreign_object_in_the_way_stops_everything(node: Host, words: str) -> None:
