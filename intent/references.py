@@ -45,8 +45,8 @@ class PresharedKeyFile(Reference[PresharedKey]):
 
 
 @dataclass(frozen=True, slots=True)
-class HostAddress(Reference["str | None"]):
-    """The address of a host name, ``None`` when it cannot be resolved now."""
+class HostAddress(Reference[tuple[str, ...]]):
+    """The addresses of a host name, in the same order at each look; none when it cannot be resolved now."""
 
     name: str
 

@@ -115,23 +115,25 @@ class InterfaceWish:
 
 
 def _peer(link: str, peer: PeerWish, references: References) -> WireGuardPeer:
+    endpoints = _endpoints(peer.endpoint, references)
     return WireGuardPeer(
         link=link,
         public_key=peer.public_key,
         preshared_key=None if peer.preshared_key is None else references[peer.preshared_key.reference()],
-        endpoint=_endpoint(peer.endpoint, references),
+        endpoint=endpoints[0] if endpoints else None,
+        other_endpoints=endpoints[1:],
         endpoint_name=None if peer.endpoint is None else str(peer.endpoint),
         allowed_ips=wireguard_names.prefixes(peer.allowed_ips),
         persistent_keepalive=peer.persistent_keepalive,
     )
 
 
-def _endpoint(endpoint: Endpoint | None, references: References) -> wireguard_names.Endpoint | None:
-    """Return the endpoint with its address; ``None``, which leaves it as it is, for a name without one just now."""
+def _endpoints(endpoint: Endpoint | None, references: References) -> tuple[wireguard_names.Endpoint, ...]:
+    """Return the endpoint at each of its addresses; none, which leaves it as it is, for a name without one just now."""
     if endpoint is None:
-        return None
-    address = references[HostAddress(endpoint.host)] if endpoint.is_name else endpoint.host
-    return None if address is None else wireguard_names.endpoint(address, endpoint.port)
+        return ()
+    addresses = references[HostAddress(endpoint.host)] if endpoint.is_name else (endpoint.host,)
+    return tuple(wireguard_names.endpoint(address, endpoint.port) for address in addresses)
 
 
 def generate_conflicts(keys: Iterable[tuple[PrivateKey, int]]) -> Iterator[int]:

@@ -32,7 +32,8 @@ class WireGuardPeer(Resource):
     ``public_key``, ``allowed_ips`` and ``endpoint`` are spelled as `wireguard_names` does. No preshared key means
     that there must be none; an endpoint, or a keepalive (seconds, 0 is off), that is ``None`` is unmanaged.
     ``endpoint_name`` is the endpoint as the operator wrote it; on an observed peer the one that was last asked for.
-    ``handshake_age`` is in seconds, ``None`` for never, and known of an observed peer only.
+    ``other_endpoints`` are the further addresses of that name: a peer that is reached at one of them is where it should
+    be. ``handshake_age`` is in seconds, ``None`` for never, and known of an observed peer only.
 
     **Allowed IPs** belong to one peer of a link at a time: the kernel takes a prefix away from the peer that has it
     when another one sets it. A peer whose allowed IPs differ is given its whole list, or only what it lacks when it
@@ -56,6 +57,7 @@ class WireGuardPeer(Resource):
     preshared_key: PresharedKey | None = None
     endpoint: Endpoint | None = None
     endpoint_name: str | None = field(default=None, compare=False)
+    other_endpoints: tuple[Endpoint, ...] = field(default=(), compare=False)
     allowed_ips: tuple[str, ...] = ()
     persistent_keepalive: int | None = None
     handshake_age: float | None = field(default=None, compare=False)
@@ -93,7 +95,7 @@ class WireGuardPeer(Resource):
         """Return whether the observed peer is reached elsewhere than written, and that is as it should be."""
         return (
             None not in (self.endpoint, observed.endpoint)
-            and self.endpoint != observed.endpoint
+            and observed.endpoint not in (self.endpoint, *self.other_endpoints)
             and "endpoint" not in self.changes(observed)
         )
 
@@ -109,6 +111,8 @@ class WireGuardPeer(Resource):
 
     def _endpoint_is_due(self, observed: Self) -> bool:
         """Return whether to set the endpoint although WireGuard itself follows a peer that roams."""
+        if observed.endpoint in self.other_endpoints:
+            return False
         asked_before = observed.endpoint_name
         rewritten = asked_before is not None and asked_before != self.endpoint_name
         return observed.endpoint is None or rewritten or observed.stale()
