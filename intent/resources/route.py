@@ -55,11 +55,12 @@ class Route(Resource):
     """A route of an IPv6 routing table; ``metric`` is the kernel's, which the lower of wins.
 
     ``destination`` and ``source`` are normalised prefixes, ``::/0`` for any. A unicast route has a ``link`` and
-    possibly a ``gateway``, which is taken to be on that link.
+    possibly a ``gateway``, which is taken to be on that link. ``next_hops`` counts those that share the key: the
+    kernel shows one protocol for all of them, so more than one means that not all of the route is ours.
     """
 
     table: ClassVar[str] = "route"
-    compared: ClassVar[tuple[str, ...]] = ("kind", "gateway", "link", "protocol")
+    compared: ClassVar[tuple[str, ...]] = ("kind", "gateway", "link", "protocol", "next_hops")
     partitioned: ClassVar[bool] = True
     searched: ClassVar[bool] = True
 
@@ -71,6 +72,7 @@ class Route(Resource):
     link: str | None = None
     gateway: str | None = None
     protocol: int = PROTOCOL_ANNOUNCED
+    next_hops: int = 1
 
     @property
     def key(self) -> Key:
@@ -101,12 +103,12 @@ class Route(Resource):
         return self.routing_table
 
     def owned(self) -> bool:
-        """Return whether it carries one of our protocol numbers."""
-        return self.protocol in PROTOCOLS
+        """Return whether it carries one of our protocol numbers, and no other next hop stands beside ours."""
+        return self.protocol in PROTOCOLS and self.next_hops == 1
 
     def automatic(self) -> bool:
         """Return whether a daemon or the kernel keeps it, rather than an administrator."""
-        return self.protocol not in (RTPROT_BOOT, RTPROT_STATIC)
+        return self.protocol not in (RTPROT_BOOT, RTPROT_STATIC, *(PROTOCOLS if self.next_hops > 1 else ()))
 
     def changes(self, observed: Self) -> dict[str, Change]:
         """Return what differs; no gateway, or no link, means that there must be none."""
@@ -125,8 +127,11 @@ class Route(Resource):
         return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE, f"change {self.describe()}"),)
 
     def delete(self) -> tuple[Request, ...]:
-        """Return the request that deletes the route and no other: its protocol is part of it."""
-        body = (self._header(), *self._identity())
+        """Return the request that deletes the route and no other: its protocol and its way are part of it.
+
+        Without the gateway the kernel deletes the next hops that others have put beside ours too (ip6_route_del).
+        """
+        body = (self._header(), *self._identity(), *self._way())
         return (NetlinkRequest(RTM_DELROUTE, 0, netlink.join(body), f"delete {self.describe()}", gone_is_done=True),)
 
     def drain(self) -> Drain | None:
@@ -149,10 +154,14 @@ class Route(Resource):
         return replace(self, protocol=PROTOCOL_WITHDRAWN)
 
     def _add(self, flags: int, about: str) -> NetlinkRequest:
+        body = (self._header(), *self._identity(), *self._way())
+        return NetlinkRequest(RTM_NEWROUTE, flags, netlink.join(body), about)
+
+    def _way(self) -> netlink.Body:
         way = () if self.link is None else netlink.attribute(RTA_OIF, IndexOf(self.link))
         if self.gateway is not None:
             way += netlink.attribute(RTA_GATEWAY, ipaddress.IPv6Address(self.gateway).packed)
-        return NetlinkRequest(RTM_NEWROUTE, flags, netlink.join((self._header(), *self._identity(), *way)), about)
+        return way
 
     def _header(self) -> bytes:
         lengths = [int(prefix.rpartition("/")[2]) for prefix in (self.destination, self.source)]
@@ -170,13 +179,13 @@ class Route(Resource):
 
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:
-        """Return the route in an RTM_NEWROUTE payload; of several next hops the first."""
+        """Return the route in an RTM_NEWROUTE payload; of several next hops the first, and their number."""
         _, to_length, from_length, _, table, protocol, _, kind, _ = _RTMSG.unpack_from(row)
         found = dict(netlink.attributes(row, _RTMSG.size))
-        if RTA_MULTIPATH in found:
-            hop = found[RTA_MULTIPATH]
-            found |= dict(netlink.attributes(hop[: netlink.number(hop[:2])], 8))
-            found[RTA_OIF] = hop[4:8]
+        hops = _hops(found.get(RTA_MULTIPATH, b""))
+        if hops:
+            found |= dict(netlink.attributes(hops[0], 8))
+            found[RTA_OIF] = hops[0][4:8]
         unicast = kind == RTN_NUMBERS["unicast"]
         gateway = found.get(RTA_GATEWAY)
         return cls(
@@ -189,7 +198,20 @@ class Route(Resource):
             link=context.get(netlink.number(found[RTA_OIF])) if unicast and RTA_OIF in found else None,
             gateway=str(ipaddress.IPv6Address(gateway)) if gateway and len(gateway) == 16 else None,
             protocol=protocol,
+            next_hops=max(1, len(hops)),
         )
+
+
+def _hops(multipath: bytes) -> list[bytes]:
+    """Return the next hops in RTA_MULTIPATH: each a struct rtnexthop, which begins with its length, and attributes."""
+    hops = []
+    while len(multipath) >= 8:
+        length = netlink.number(multipath[:2])
+        if length < 8:
+            raise ValueError("a next hop is shorter than its header")
+        hops.append(multipath[:length])
+        multipath = multipath[(length + 3) & ~3 :]
+    return hops
 
 
 def _prefix(packed: bytes | None, length: int) -> str:

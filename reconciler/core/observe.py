@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from intent.resources import kinds
@@ -24,6 +24,8 @@ class Observation:
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
     """Look once at every table in which something is desired or ours."""
+    desired = tuple(desired)
+    keys = frozenset(resource.key for resource in desired)
     wanted = _wanted(desired, inventory)
     resources: dict[Key, Resource] = {}
     owned: set[Key] = set()
@@ -35,7 +37,7 @@ def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory:
                 unseen[table] = dump
                 continue
             try:
-                _decode(table, dump, inventory, resources, owned)
+                _decode(kinds()[table], dump, keys, inventory, resources, owned)
             except (ValueError, LookupError, struct.error) as exc:
                 unseen[table] = RejectedError(f"table {table}: a row could not be understood: {exc!r}")
     _own_parts(resources, owned)
@@ -56,8 +58,14 @@ def _wanted(desired: Iterable[Resource], inventory: Inventory) -> dict[str, Part
     return wanted
 
 
-def _decode(table: str, dump: Dump, inventory: Inventory, resources: dict[Key, Resource], owned: set[Key]) -> None:
-    members = kinds()[table]
+def _decode(
+    members: Sequence[type[Resource]],
+    dump: Dump,
+    wanted: Set[Key],
+    inventory: Inventory,
+    resources: dict[Key, Resource],
+    owned: set[Key],
+) -> None:
     for row in dump.rows:
         for kind in members:
             resource = kind.decode(row, dump.context)
@@ -70,12 +78,25 @@ def _decode(table: str, dump: Dump, inventory: Inventory, resources: dict[Key, R
         if remembered is not None:
             resource = resource.recall(remembered)
         ours = resource.owned() or (kind.inventoried and remembered is not None)
-        # The kernel can hold twins, such as two next hops under one key: ours is the one to compare.
-        if key in resources and not ours:
+        if key in resources and not _prevails(resource, ours, resources[key], key in owned, key in wanted):
             continue
         resources[key] = resource
         if ours:
             owned.add(key)
+        else:
+            owned.discard(key)
+
+
+def _prevails(resource: Resource, ours: bool, other: Resource, other_ours: bool, wanted: bool) -> bool:
+    """Return whether a twin is the one to compare, of two that the kernel holds under one key, such as two routes.
+
+    What an administrator has put beside ours is in the way when ours is wanted: a change in place could hit either.
+    Ours is the one to remove, and the one to compare where a daemon made the other.
+    """
+    if ours == other_ours:
+        return ours
+    foreign = other if ours else resource
+    return ours is not (wanted and not foreign.automatic())
 
 
 def _own_parts(resources: Mapping[Key, Resource], owned: set[Key]) -> None:

@@ -55,7 +55,7 @@ class FakeKernel:
         elif table == "rule":
             yield from (one.row() for one in self.rules)
         else:
-            yield from (one.row() for one in self.routes if partitions is None or one.table in partitions)
+            yield from self.routes.rows(partitions)
 
     def lacking(self, request: NetlinkRequest) -> UnsupportedError | None:
         """Return the error of the real backend when the kind of the link cannot be made."""

@@ -13,6 +13,7 @@ from intent.resources import route as wire
 from reconciler.backends.fake.addresses import AF_INET6, FakeAddresses
 from reconciler.backends.fake.links import FakeLinks
 from reconciler.backends.fake.refused import Refused, encoded
+from reconciler.core.backend import Partitions
 
 MAIN = 254
 KERNEL_METRIC = 256
@@ -21,6 +22,7 @@ UNICAST = wire.RTN_NUMBERS["unicast"]
 REJECTING = frozenset(wire.RTN_NUMBERS[name] for name in ("blackhole", "unreachable", "prohibit", "throw"))
 LOOPBACK = 1
 _HEADER = struct.Struct("=BBBBBBBBI")
+_HOP = struct.Struct("=HBBI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,16 @@ class FakeRoute:
         """What no two routes have in common when one was added with NLM_F_EXCL."""
         return self.table, self.destination, self.source, self.metric
 
-    def row(self) -> bytes:
-        """Return the payload of its RTM_NEWROUTE."""
+    @property
+    def shares(self) -> bool:
+        """Whether routes of one place become next hops of one route with it (rt6_qualify_for_ecmp)."""
+        return self.kind == UNICAST and bool(self.gateway)
+
+    def row(self, *others: FakeRoute) -> bytes:
+        """Return the payload of its RTM_NEWROUTE, with the other next hops; their protocol is not told."""
         table = self.table if self.table < 256 else 252
         lengths = self.destination[1], self.source[1]
+        hops = [one._hop() for one in (self, *others)]
         return encoded(
             (
                 _HEADER.pack(AF_INET6, *lengths, 0, table, self.protocol, 0, self.kind, self.flags),
@@ -53,10 +61,17 @@ class FakeRoute:
                 *(netlink.attribute(wire.RTA_DST, self.destination[0]) if self.destination[1] else ()),
                 *(netlink.attribute(wire.RTA_SRC, self.source[0]) if self.source[1] else ()),
                 *netlink.u32(wire.RTA_PRIORITY, self.metric),
-                *(netlink.attribute(wire.RTA_GATEWAY, self.gateway) if self.gateway else ()),
-                *netlink.u32(wire.RTA_OIF, self.link),
+                *(netlink.attribute(wire.RTA_MULTIPATH, *hops) if others else self._way()),
             )
         )
+
+    def _way(self) -> netlink.Body:
+        gateway = netlink.attribute(wire.RTA_GATEWAY, self.gateway) if self.gateway else ()
+        return (*gateway, *netlink.u32(wire.RTA_OIF, self.link))
+
+    def _hop(self) -> bytes:
+        gateway = encoded(netlink.attribute(wire.RTA_GATEWAY, self.gateway))
+        return _HOP.pack(_HOP.size + len(gateway), self.flags, 0, self.link) + gateway
 
     def describe(self, names: Mapping[int, str]) -> str:
         """Return the route in one line, as ``ip -6 route`` words."""
@@ -78,6 +93,21 @@ class FakeRoutes:
         yield from self._connected()
         yield from self._added
 
+    def rows(self, partitions: Partitions) -> Iterator[bytes]:
+        """Return the payloads of the RTM_NEWROUTE of the tables, those that are next hops of one route in one."""
+        told: set[tuple[object, ...]] = set()
+        for one in self:
+            if partitions is not None and one.table not in partitions:
+                continue
+            if not one.shares:
+                yield one.row()
+            elif one.place not in told:
+                told.add(one.place)
+                yield one.row(*(other for other in self._siblings(one) if other is not one))
+
+    def _siblings(self, route: FakeRoute) -> list[FakeRoute]:
+        return [one for one in self._added if one.place == route.place and one.shares and route.shares]
+
     def add(self, payload: bytes, flags: int) -> None:
         """Carry out RTM_NEWROUTE.
 
@@ -94,22 +124,31 @@ class FakeRoutes:
         elif flags & netlink.NLM_F_EXCL:
             raise Refused(errno.EEXIST)
         elif flags & netlink.NLM_F_REPLACE:
-            self._added[places[0]] = route
+            self._replace(self._added[places[0]], route)
         elif route in self._added:
             raise Refused(errno.EEXIST)
         else:
             self._added.append(route)
 
     def delete(self, payload: bytes) -> None:
-        """Carry out RTM_DELROUTE: the first that matches all that is told. Raises Refused: ESRCH. See ip6_route_del."""
+        """Carry out RTM_DELROUTE: the first that matches all that is told, without a gateway all its next hops.
+
+        Raises Refused: ESRCH. See ip6_route_del.
+        """
         told = _parse(payload)
-        for number, there in enumerate(self._added):
+        for there in self._added:
             same = (there.table, there.destination, there.source) == (told.table, told.destination, told.source)
             optional = ((told.metric, there.metric), (told.protocol, there.protocol), (told.link, there.link))
             if same and all(said in (0, has) for said, has in optional) and told.gateway in (b"", there.gateway):
-                del self._added[number]
+                gone = [there] if told.gateway else [there, *self._siblings(there)]
+                self._added = [one for one in self._added if one not in gone]
                 return
         raise Refused(errno.ESRCH)
+
+    def _replace(self, there: FakeRoute, route: FakeRoute) -> None:
+        """Put a route in the place of another, and of all its next hops."""
+        gone = [one for one in self._siblings(there) if one is not there]
+        self._added = [route if one is there else one for one in self._added if one not in gone]
 
     def drop(self, indices: Iterable[int]) -> None:
         """Drop the routes over links that went down or are gone (fib6_ifdown)."""

@@ -129,6 +129,7 @@ def route_of(message: Message, names: Mapping[int, str]) -> Route:
         link=names[index] if unicast else None,
         gateway=attribute(way, "RTA_GATEWAY"),
         protocol=message["proto"],
+        next_hops=len(hops) or 1,
     )
 
 

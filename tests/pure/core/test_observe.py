@@ -109,7 +109,7 @@ def test_of_two_under_one_key_theirs_is_in_the_way_and_ours_is_removed(order: in
     (conflict,) = diff([ROUTE], wanted).conflicts
     assert "not ours and different" in conflict.reason
     unwanted = observe([node], [replace(ROUTE, metric=7)], Inventory())
-    assert (unwanted.resources[ROUTE.key], unwanted.owned) == (ROUTE, {ROUTE.key})
+    assert (unwanted.resources[ROUTE.key], unwanted.owned) == (ROUTE, frozenset({ROUTE.key}))
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -117,7 +117,7 @@ def test_what_a_daemon_keeps_beside_ours_is_not_in_the_way(order: int) -> None:
     node = Watched()
     _beside_ours(node, replace(ROUTE, protocol=9, gateway="fe80::1"), order)
     seen = observe([node], [ROUTE], Inventory())
-    assert (seen.resources[ROUTE.key], seen.owned) == (ROUTE, {ROUTE.key})
+    assert (seen.resources[ROUTE.key], seen.owned) == (ROUTE, frozenset({ROUTE.key}))
 
 
 def _beside_ours(node: Watched, theirs: Route, order: int) -> None:
