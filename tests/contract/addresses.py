@@ -101,3 +101,10 @@ class AddressContract:
         assert node.send(*on("192.0.2.1/24").delete()) == [None]
         assert seen(node, on("192.0.2.2/24")) is None
         assert seen(node, on("198.51.100.1/24")) is not None
+
+    def test_a_later_ipv4_address_of_a_subnet_is_secondary(self, node: ContractNode) -> None:
+        node.make(on("192.0.2.1/24"))
+        by_hand(node, "192.0.2.2/24")
+        node.make(on("192.0.2.3/25"), on("192.0.2.4/24", "mesh1"), on("fd00::1/64"), on("fd00::2/64"))
+        found = [address for address in node.seen("address").values() if isinstance(address, Address)]
+        assert [address.address for address in found if address.secondary] == ["192.0.2.2/24"]

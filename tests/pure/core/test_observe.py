@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_interface
 from typing import ClassVar
 
 import pytest
 
 from intent.resources import kinds
 from intent.resources.address import Address
+from intent.resources.gre_link import GreLink
 from intent.resources.resource import Key, Request, Resource
 from intent.resources.route import RTPROT_STATIC, Route
 from intent.resources.sysctl import Sysctl
@@ -19,6 +21,7 @@ from reconciler.core.diff import diff
 from reconciler.core.errors import BackendError, BusyError, RejectedError
 from reconciler.core.inventory import Inventory
 from reconciler.core.observe import observe
+from tests.contract.node import address_by_hand
 
 REAL_KINDS = True
 ROUTE = Route(routing_table=10, destination="2001:db8::/48", link="mesh0")
@@ -135,6 +138,39 @@ def test_a_next_hop_that_is_not_ours_beside_ours_is_a_conflict() -> None:
     assert node.send([replace(request, flags=0xC00)]) == [None]  # type: ignore[type-var]
     (conflict,) = diff([ours], observe([node], [ours], Inventory())).conflicts
     assert conflict.reason == "not ours and different: next_hops 2 → 1"
+
+
+def test_a_foreign_address_that_would_go_with_ours_is_a_conflict() -> None:
+    node = Watched()
+    first, foreign = (Address(link="mesh0", address=f"192.0.2.{number}/24") for number in (1, 2))
+    node.make(first)
+    for theirs in (foreign, replace(foreign, address="192.0.2.3/25"), replace(foreign, address="198.51.100.1/24")):
+        packed = ip_interface(theirs.address)
+        assert node.send([address_by_hand("mesh0", packed.ip.packed, packed.network.prefixlen)]) == [None]
+    (conflict,) = diff([], observe([node], [], Inventory())).conflicts
+    assert conflict.key == foreign.key
+    assert "stands on address mesh0 192.0.2.1/24" in conflict.reason
+    assert diff([first], observe([node], [first], Inventory())).empty
+
+
+def test_an_address_of_ours_that_goes_with_its_first_is_removed_before_it() -> None:
+    node = Watched()
+    node.make(*(Address(link="mesh0", address=f"192.0.2.{number}/24") for number in (1, 2)))
+    plan = diff([], observe([node], [], Inventory()))
+    assert [operation.key.name[1] for operation in plan.operations] == ["192.0.2.2/24", "192.0.2.1/24"]
+
+
+def test_a_bridge_of_others_that_has_our_tunnel_is_a_conflict_when_the_tunnel_goes() -> None:
+    node = Watched()
+    tunnel = GreLink(name="ours0", mode="gretap", local="192.0.2.1", remote="192.0.2.2")
+    node.make(tunnel)
+    bridge = node.kernel.add_link("theirs0", "bridge")
+    node.kernel.links.named("ours0").master = bridge.index
+    (conflict,) = diff([], observe([node], [], Inventory())).conflicts
+    assert conflict.key == Key("link", ("theirs0",))
+    assert "stands on link ours0" in conflict.reason
+    assert len(diff([replace(tunnel, remote="192.0.2.3")], observe([node], [tunnel], Inventory())).conflicts) == 1
+    assert diff([tunnel], observe([node], [tunnel], Inventory())).empty
 
 
 def test_a_table_that_cannot_be_seen_is_told_and_the_others_are_seen() -> None:
