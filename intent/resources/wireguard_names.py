@@ -68,8 +68,3 @@ def key_bytes(text: str) -> bytes:
 def key_text(value: bytes) -> str:
     """Return a key in base64."""
     return base64.b64encode(value).decode()
-
-
-def canonical_key(text: str) -> str:
-    """Return a public key in its one base64 spelling. Raises ValueError as `key_bytes` does."""
-    return key_text(key_bytes(text))

@@ -155,7 +155,7 @@ def get_body(link: str) -> bytes:
     return b"".join(part for part in netlink.string(DEVICE_IFNAME, link) if isinstance(part, bytes))
 
 
-def device_message(request: SetDevice, position: int = 0) -> SetMessage:
+def device_message(request: SetDevice) -> SetMessage:
     """Return the message that configures an interface."""
     body = netlink.string(DEVICE_IFNAME, request.link)
     if request.private_key is not None:
@@ -164,13 +164,11 @@ def device_message(request: SetDevice, position: int = 0) -> SetMessage:
         body += netlink.u16(DEVICE_LISTEN_PORT, request.listen_port)
     if request.fwmark is not None:
         body += netlink.u32(DEVICE_FWMARK, request.fwmark)
-    return SetMessage(netlink.join(body), (position,))
+    return SetMessage(netlink.join(body), (0,))
 
 
-def peer_messages(
-    link: str, requests: Sequence[SetPeer], first_position: int = 0, limit: int = MESSAGE_BYTES
-) -> list[SetMessage]:
-    """Return the messages that carry out the requests in their order, as few as the limit (bytes) allows.
+def peer_messages(link: str, requests: Sequence[SetPeer]) -> list[SetMessage]:
+    """Return the messages that carry out the requests in their order, as few as `MESSAGE_BYTES` allows.
 
     A peer with more allowed IPs than fit is spread over several; it is done when all of them are.
     """
@@ -186,10 +184,10 @@ def peer_messages(
         peers, carries = (), []
 
     used = 0
-    for position, request in enumerate(requests, start=first_position):
-        for fragment in _fragments(request, limit):
+    for position, request in enumerate(requests):
+        for fragment in _fragments(request):
             size = netlink.length(fragment)
-            if peers and used + size > limit - _PEER_OVERHEAD_BYTES:
+            if peers and used + size > MESSAGE_BYTES - _PEER_OVERHEAD_BYTES:
                 close()
                 used = 0
             peers += fragment
@@ -200,9 +198,9 @@ def peer_messages(
     return messages
 
 
-def _fragments(request: SetPeer, limit: int) -> Iterator[Body]:
+def _fragments(request: SetPeer) -> Iterator[Body]:
     """Yield the peer as one nested attribute, or as several with a share of its allowed IPs each."""
-    room = limit - 2 * _PEER_OVERHEAD_BYTES
+    room = MESSAGE_BYTES - 2 * _PEER_OVERHEAD_BYTES
     share: Body = ()
     used = 0
     first = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import platform
 import socket
-from functools import cache
 from pathlib import Path
 
 from intent.resources import netlink
@@ -37,7 +36,6 @@ def lacking(kind: str) -> UnsupportedError:
     )
 
 
-@cache
 def known(kind: str) -> bool:
     """Return whether the kernel has the kind built in or loaded, or finds its module; True when that cannot be seen."""
     name = module(kind)

@@ -33,6 +33,13 @@ def nested(data: bytes) -> dict[int, bytes]:
     return dict(netlink.attributes(data))
 
 
+def limited(requests: Sequence[SetPeer], limit: int) -> list[wire.SetMessage]:
+    """Return the messages as if they had to be that short (bytes)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "MESSAGE_BYTES", limit)
+        return wire.peer_messages(LINK, requests)
+
+
 def carried_peers(message: wire.SetMessage) -> list[dict[int, bytes]]:
     return [nested(peer) for _, peer in netlink.attributes(nested(flat(message.body))[wire.DEVICE_PEERS])]
 
@@ -47,14 +54,14 @@ def dumped(messages: Sequence[wire.SetMessage]) -> list[WireGuardPeer]:
 @given(st.lists(peers, max_size=6, unique_by=lambda peer: peer.public_key), st.sampled_from([500, 900, 4000, 32000]))
 def test_peers_read_back_from_as_many_messages_as_it_takes(desired: list[WireGuardPeer], limit: int) -> None:
     requests = [request for peer in desired for request in peer.create()]
-    messages = wire.peer_messages(LINK, requests, limit=limit)  # type: ignore[arg-type]
+    messages = limited(requests, limit)  # type: ignore[arg-type]
     assert all(len(flat(message.body)) <= limit for message in messages)
     assert dumped(messages) == desired
 
 
 @given(st.lists(set_peers, min_size=1, max_size=8), st.sampled_from([500, 32000]))
 def test_every_request_is_carried_in_order_and_its_flags_only_once(requests: list[SetPeer], limit: int) -> None:
-    messages = wire.peer_messages(LINK, requests, limit=limit)
+    messages = limited(requests, limit)
     order = [position for message in messages for position in message.carries]
     assert order == sorted(order)
     assert set(order) == set(range(len(requests)))
