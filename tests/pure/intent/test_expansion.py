@@ -23,6 +23,7 @@ from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_interface import BabelInterface
 from intent.resources.file import File, KeyFile, file_key
+from intent.resources.gre_link import GreLink
 from intent.resources.link import key as link_key
 from intent.resources.resource import Key, Resource
 from intent.resources.route import Route
@@ -244,3 +245,18 @@ def test_a_feature_is_found_by_its_model() -> None:
 if __name__ == "__main__":
     for folder in FOLDERS:
         (folder / "objects.txt").write_text(lines(load(str(folder / "intent.yaml"))))
+
+
+def test_a_field_that_is_taken_out_of_the_file_goes_back_to_its_default() -> None:
+    """What the documentation calls a default is a wish: two nodes with one file are alike, whatever was there before."""
+    gre = 'version: 1\nnode: a\ngre: [{name: t, mode: MODE, local: "2001:db8::1", remote: "2001:db8::2"}]\n'
+    tunnel = objects(gre.replace("MODE", "ip6gre"))[0]
+    assert isinstance(tunnel, GreLink)
+    assert (tunnel.ttl, tunnel.tos, tunnel.encapsulation_limit) == (64, 0, 4)
+    device, peer = (
+        next(one for one in objects(WIREGUARD.replace("IMPLEMENTATION", "mtu: 1420")) if isinstance(one, kind))
+        for kind in (WireGuardDevice, WireGuardPeer)
+    )
+    assert isinstance(device, WireGuardDevice)
+    assert isinstance(peer, WireGuardPeer)
+    assert (device.fwmark, peer.persistent_keepalive) == (0, 0)
