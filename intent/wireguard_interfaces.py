@@ -105,7 +105,7 @@ class InterfaceWish:
         yield WireGuardDevice(
             link=self.name,
             private_key=key.key,
-            fwmark=self.fwmark,
+            fwmark=self.fwmark or 0,
             key_file=self.private_key.file if key.generated else None,
         )
         if self.listen_port is not None:
@@ -124,7 +124,7 @@ def _peer(link: str, peer: PeerWish, references: References) -> WireGuardPeer:
         other_endpoints=endpoints[1:],
         endpoint_name=None if peer.endpoint is None else str(peer.endpoint),
         allowed_ips=wireguard_names.prefixes(peer.allowed_ips),
-        persistent_keepalive=peer.persistent_keepalive,
+        persistent_keepalive=peer.persistent_keepalive or 0,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -53,22 +53,21 @@ class Tunnel(Model):
         "on both ends. By default there is none.",
         examples=[42],
     )
-    ttl: Number8 | None = Field(
-        default=None,
-        description="The hop limit of the outer packets, 0–255; 0 copies that of the inner packet. The default is 64.",
+    ttl: Number8 = Field(
+        default=64,
+        description="The hop limit of the outer packets, 0–255; 0 copies that of the inner packet.",
         examples=[64],
     )
-    tos: Number8 | None = Field(
-        default=None,
-        description="The type of service (IPv4) or traffic class (IPv6) of the outer packets, 0–255. The kernel's "
-        "default is 0.",
+    tos: Number8 = Field(
+        default=0,
+        description="The type of service (IPv4) or traffic class (IPv6) of the outer packets, 0–255.",
         examples=[0],
     )
     encapsulation_limit: EncapsulationLimit | None = Field(
         default=None,
         description="How often packets may be tunnelled once more on the way, 0–255, only `ip6gre` and `ip6gretap` "
         "(RFC 2473). It costs 8 bytes a packet, and some providers drop packets with it: `none` leaves it out. The "
-        "kernel's default is 4.",
+        "default is 4 over IPv6.",
         examples=["none"],
     )
     mtu: Mtu | None = Field(
@@ -140,6 +139,13 @@ def holds(gre: Gre, node: Node) -> Iterator[Holding]:
         yield from address_holdings((number, "addresses"), tunnel.name, tunnel.addresses)
 
 
+def _encapsulation_limit(tunnel: Tunnel) -> int | Literal["none"] | None:
+    """Return the limit; over IPv4 there is no such thing. 4 is the default of RFC 2473, section 6.6."""
+    if tunnel.encapsulation_limit is None and tunnel.mode.startswith("ip6"):
+        return 4
+    return tunnel.encapsulation_limit
+
+
 def expand(gre: Gre, node: Node, references: References) -> Iterator[Resource]:
     """Yield the tunnels and their addresses."""
     for tunnel in gre.root:
@@ -151,7 +157,7 @@ def expand(gre: Gre, node: Node, references: References) -> Iterator[Resource]:
             tunnel_key="none" if tunnel.key is None else tunnel.key,
             ttl=tunnel.ttl,
             tos=tunnel.tos,
-            encapsulation_limit=tunnel.encapsulation_limit,
+            encapsulation_limit=_encapsulation_limit(tunnel),
             mtu=tunnel.mtu,
             underlay=tunnel.underlay,
         )

@@ -248,8 +248,8 @@ if __name__ == "__main__":
 
 
 def test_a_field_that_is_taken_out_of_the_file_goes_back_to_its_default() -> None:
-    """What the documentation calls a default is a wish: two nodes with one file are alike, whatever was there before."""
-    gre = 'version: 1\nnode: a\ngre: [{name: t, mode: MODE, local: "2001:db8::1", remote: "2001:db8::2"}]\n'
+    """A documented default is a wish: two nodes with one file are alike, whatever was there before."""
+    gre = 'gre: [{name: t, mode: MODE, local: "2001:db8::1", remote: "2001:db8::2"}]\n'
     tunnel = objects(gre.replace("MODE", "ip6gre"))[0]
     assert isinstance(tunnel, GreLink)
     assert (tunnel.ttl, tunnel.tos, tunnel.encapsulation_limit) == (64, 0, 4)
