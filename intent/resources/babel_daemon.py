@@ -77,6 +77,13 @@ class BabelDaemon(Resource):
         """Return the configuration file, which is read at the start only."""
         return self.requires()
 
+    def keeps(self) -> Mapping[Key, str]:
+        """Return the files that this observed babeld was started with: without one of them it would not start again."""
+        return {
+            file_key(file.path): f"babeld is still started with it: start it without {shlex.join(('-c', file.path))}"
+            for file in self.started_with or ()
+        }
+
     def partition(self) -> str:
         """Return the socket: no other babeld is spoken to."""
         return self.socket

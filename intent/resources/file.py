@@ -55,6 +55,14 @@ class WriteFile(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeMode(Request):
+    """Change the mode of a rendered file and nothing else. One without our mark stays as it is."""
+
+    path: str
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFile(Request):
     """Remove a rendered file. One that is gone is no error; one without our mark stays."""
 
@@ -107,6 +115,10 @@ class File(Resource):
         """Return the path: no other file is looked at."""
         return self.path
 
+    def renews(self, changes: Mapping[str, Change]) -> bool:
+        """Return whether a reader has to read it again: not for a new mode."""
+        return "content" in changes
+
     def owned(self) -> bool:
         """Return whether the first line is our mark."""
         return self.content is not None and reveal(self.content).startswith(MARK)
@@ -140,10 +152,11 @@ class File(Resource):
         return (WriteFile(self.path, self.content, 0o644 if self.mode is None else self.mode),)
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
-        """Return the request that writes the file anew; an unmanaged mode stays as it is."""
+        """Return the request that writes the file anew, or changes its mode; an unmanaged mode stays as it is."""
         mode = observed.mode if self.mode is None else self.mode
-        content = observed.content if self.content is None else self.content
-        return File(self.path, content, mode).create()
+        if "content" not in changes and mode is not None:
+            return (ChangeMode(self.path, mode),)
+        return File(self.path, self.content, mode).create()
 
     def delete(self) -> tuple[Request, ...]:
         """Return the request that removes the file."""

@@ -124,6 +124,17 @@ class Resource(ABC):
         """Return the keys whose change makes a replacement of this object necessary."""
         return ()
 
+    def renews(self, changes: Mapping[str, Change]) -> bool:
+        """Return whether these changes in place of this desired object replace what is renewed by it."""
+        return True
+
+    def keeps(self) -> Mapping[Key, str]:
+        """Return the keys that may not be removed while this observed object is as it is, each with the reason.
+
+        They are removed after it is made anew, or once it is gone.
+        """
+        return {}
+
     def replaced_through(self) -> Key | None:
         """Return the key of the object to replace when this observed one cannot be deleted by itself."""
         return None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import ClassVar
 
-from intent.resources.file import MARK, CreateKeyFile, FileRow, KeyFileRow, RemoveFile, WriteFile, reveal
+from intent.resources.file import MARK, ChangeMode, CreateKeyFile, FileRow, KeyFileRow, RemoveFile, WriteFile, reveal
 from intent.resources.resource import Request
 from intent.secrets import Secret
+from reconciler.backends.atomic_files import make_file, replace_file, sync_folder
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, DeniedError, OccupiedError, RejectedError, StaleError
 
@@ -24,7 +24,7 @@ class Files(Backend):
     """The backend for the tables ``file`` and ``key file``; their partitions are paths, and only those are seen."""
 
     tables: ClassVar[frozenset[str]] = frozenset({"file", "key file"})
-    requests: ClassVar[tuple[type[Request], ...]] = (WriteFile, RemoveFile, CreateKeyFile)
+    requests: ClassVar[tuple[type[Request], ...]] = (WriteFile, ChangeMode, RemoveFile, CreateKeyFile)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -44,7 +44,7 @@ class Files(Backend):
         return found
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
-        """Write or remove each file."""
+        """Write, change or remove each file."""
         return [_carry_out(request) for request in requests]
 
 
@@ -53,6 +53,8 @@ def _carry_out(request: Request) -> BackendError | None:
         match request:
             case WriteFile():
                 _write(request)
+            case ChangeMode():
+                _change_mode(request)
             case RemoveFile():
                 _remove(request)
             case CreateKeyFile():
@@ -112,14 +114,22 @@ def _check_ours(path: str) -> bool:
 
 def _write(request: WriteFile) -> None:
     _check_ours(request.path)
-    folder = os.path.dirname(request.path)
     with _mapped("write", request.path):
-        os.makedirs(folder, 0o755, exist_ok=True)
-        with _temporary(request.path, reveal(request.content), request.mode) as temporary:
-            # Readers compare a file's time with their own start: it counts from when it can be seen.
-            os.utime(temporary)
-            os.rename(temporary, request.path)
-        _sync_folder(folder)
+        os.makedirs(os.path.dirname(request.path), 0o755, exist_ok=True)
+        replace_file(request.path, reveal(request.content), request.mode)
+
+
+def _change_mode(request: ChangeMode) -> None:
+    if not _check_ours(request.path):
+        raise StaleError(f"{request.path} is gone since the look")
+    with _mapped("change the mode of", request.path):
+        # It is a regular file of ours; should it have become a link meanwhile, this is refused.
+        descriptor = os.open(request.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.fchmod(descriptor, request.mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _remove(request: RemoveFile) -> None:
@@ -128,7 +138,7 @@ def _remove(request: RemoveFile) -> None:
     with _mapped("remove", request.path):
         with suppress(FileNotFoundError):
             os.unlink(request.path)
-        _sync_folder(os.path.dirname(request.path))
+        sync_folder(os.path.dirname(request.path))
 
 
 def _create_key(request: CreateKeyFile) -> None:
@@ -137,56 +147,7 @@ def _create_key(request: CreateKeyFile) -> None:
     with _mapped("make the private key", request.path):
         if not os.path.isdir(folder):
             os.makedirs(folder, 0o700, exist_ok=True)
-        with _temporary(request.path, content, 0o600) as temporary:
-            try:
-                # A link is made whole or not at all, and never over something that is there.
-                os.link(temporary, request.path, follow_symlinks=False)
-            except FileExistsError as exc:
-                raise StaleError(
-                    f"{request.path} has appeared since the look: the key in it is the one to use"
-                ) from exc
-        _sync_folder(folder)
-
-
-def _link(temporary: str, path: str) -> None:
-    """Give the file its name: whole or not at all, and never over something that is there."""
-    try:
-        os.link(temporary, path, follow_symlinks=False)
-    except OSError as exc:
-        if exc.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS) or os.path.lexists(path):
-            raise
-        # A file system without hard links: between this look and the next line only another of us could write.
-        os.rename(temporary, path)
-
-
-@contextmanager
-def _temporary(path: str, content: bytes, mode: int) -> Iterator[str]:
-    """Yield the path of a file beside the path, whole and on disk; it is gone afterwards unless it was renamed."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.stellwerk")
-    with suppress(FileNotFoundError):
-        # Left by a write that power or a signal cut short.
-        os.unlink(temporary)
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as exc:
-        # Some file systems cannot sync a folder, and need not.
-        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
+        try:
+            make_file(request.path, content, 0o600)
+        except FileExistsError as exc:
+            raise StaleError(f"{request.path} has appeared since the look: the key in it is the one to use") from exc

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from intent.resources.resource import Key
+from reconciler.backends.atomic_files import sync_folder
 from reconciler.core.errors import DeniedError, RefusedError, StellwerkError
 from reconciler.core.inventory import Inventory
 
@@ -59,7 +60,7 @@ class StateFolder:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, path)
-            _sync_folder(self.folder)
+            sync_folder(str(self.folder))
         except OSError as exc:
             raise StellwerkError(
                 f"{path} cannot be written: {exc.strerror}. Nothing was changed that it would have to record; "
@@ -113,14 +114,6 @@ def _advice(error: OSError) -> str:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _damaged(path: Path, cause: Exception) -> DamagedStateError:

@@ -79,7 +79,10 @@ class _Comparison:
         self.verdicts: dict[Key, _Verdict] = {}
         self.conflicts: dict[Key, str] = {}
         self.needers: dict[Key, list[Key]] = {}
+        self.kept: dict[Key, list[tuple[Key, str]]] = {}
         for key, resource in self.have.items():
+            for kept, reason in resource.keeps().items():
+                self.kept.setdefault(kept, []).append((key, reason))
             for need in {*resource.requires(), *filter(None, (resource.part_of(),))}:
                 self.needers.setdefault(need, []).append(key)
         self.renewals: dict[Key, list[Key]] = {}
@@ -161,7 +164,7 @@ class _Comparison:
         waiting = list(self.verdicts)
         while waiting:
             key = waiting.pop()
-            for renewed in self.renewals.get(key, ()):
+            for renewed in self.renewals.get(key, ()) if self._renews(key) else ():
                 if renewed in self.have and renewed not in self.held and renewed not in self.foreign:
                     waiting += self._replace(renewed, f"{key} changes")
             for needer in self.needers.get(key, ()) if self._removed(key) else ():
@@ -198,6 +201,10 @@ class _Comparison:
         # What comes again with its whole has again what it had before.
         return self._vanishes(self.have[key]) and not (verdict.make and verdict.changes)
 
+    def _renews(self, key: Key) -> bool:
+        verdict = self.verdicts[key]
+        return not verdict.change or self.want[key].renews(verdict.changes)
+
     def _removed(self, key: Key) -> bool:
         verdict = self.verdicts.get(key)
         return verdict is not None and verdict.remove
@@ -231,8 +238,18 @@ class _Comparison:
         return {
             key: _Held(verdict.reason, hindrance)
             for key, verdict in self.verdicts.items()
-            if verdict.make and (hindrance := self.want[key].hindrance(self.have.get(key))) is not None
+            if (hindrance := self._hindrance(key, verdict)) is not None
         }
+
+    def _hindrance(self, key: Key, verdict: _Verdict) -> str | None:
+        if verdict.make:
+            return self.want[key].hindrance(self.have.get(key))
+        keepers = self.kept.get(key, ()) if verdict.remove else ()
+        return next((reason for keeper, reason in keepers if not self._made(keeper)), None)
+
+    def _made(self, key: Key) -> bool:
+        verdict = self.verdicts.get(key)
+        return verdict is not None and verdict.make
 
     def _waiting(self) -> dict[Key, _Held]:
         """Return what is to be made and needs what is held, and what is to be changed and needs what is not there."""

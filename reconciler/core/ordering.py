@@ -61,9 +61,20 @@ def _edges(
         for need in have[key].requires():
             if need in going:
                 before[going[need]].add(number)
+    _put_off_what_is_kept(before, making, going, have)
     for number, earlier in enumerate(before):
         earlier.discard(number)
     return before
+
+
+def _put_off_what_is_kept(
+    before: Sequence[set[int]], making: Mapping[Key, int], going: Mapping[Key, int], have: Mapping[Key, Resource]
+) -> None:
+    """Have an object made anew before that is removed which only the old one keeps."""
+    for key, number in making.items():
+        for kept in have[key].keeps() if key in have else ():
+            if kept in going and kept not in making:
+                before[going[kept]].add(number)
 
 
 def _freed(

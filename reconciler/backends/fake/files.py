@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from intent.resources.file import MARK, CreateKeyFile, FileRow, KeyFileRow, RemoveFile, WriteFile, reveal
+from intent.resources.file import MARK, ChangeMode, CreateKeyFile, FileRow, KeyFileRow, RemoveFile, WriteFile, reveal
 from intent.resources.resource import Request
 from intent.secrets import Secret
 from reconciler.core.backend import Dump, Partitions
@@ -44,17 +44,21 @@ class FakeFiles:
         return Dump([KeyFileRow(path) for path, _ in found])
 
     def carry_out(self, request: Request) -> BackendError | None:
-        """Write or remove a file; one without our mark stays."""
+        """Write, change or remove a file; one without our mark stays."""
         if isinstance(request, CreateKeyFile):
             if request.path in self.files:
                 return StaleError(f"{request.path} has appeared since the look: the key in it is the one to use")
             self.put(request.path, base64.b64encode(request.private_key.reveal()) + b"\n", 0o600)
-        elif isinstance(request, WriteFile | RemoveFile):
+        elif isinstance(request, WriteFile | ChangeMode | RemoveFile):
             there = self.files.get(request.path)
             if there is not None and not there.content.startswith(MARK):
                 return OccupiedError(f"{request.path} was not written by stellwerk")
             if isinstance(request, WriteFile):
                 self.put(request.path, reveal(request.content), request.mode)
+            elif isinstance(request, ChangeMode):
+                if there is None:
+                    return StaleError(f"{request.path} is gone since the look")
+                self.files[request.path] = replace(there, mode=request.mode)
             else:
                 self.files.pop(request.path, None)
         return None

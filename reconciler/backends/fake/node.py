@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
-from intent.resources.file import CreateKeyFile, RemoveFile, WriteFile
+from intent.resources.file import ChangeMode, CreateKeyFile, RemoveFile, WriteFile
 from intent.resources.netlink import NetlinkRequest
 from intent.resources.processes import AwaitEnd, StartProcess
 from intent.resources.resource import Request
@@ -43,7 +43,7 @@ class FakeNode(Backend):
     )
     requests: ClassVar[tuple[type[Request], ...]] = (
         *(NetlinkRequest, WriteSysctl, SetDevice, SetPeer, StartProcess, AwaitEnd),
-        *(WriteFile, RemoveFile, CreateKeyFile),
+        *(WriteFile, ChangeMode, RemoveFile, CreateKeyFile),
         *(AddBabelInterface, FlushBabelInterface, AwaitXroute, AwaitWithdrawal, RestartBabeld, AwaitBabeld),
     )
 
@@ -69,7 +69,7 @@ class FakeNode(Backend):
             WriteSysctl: self.sysctls.carry_out,
             **dict.fromkeys((SetDevice, SetPeer), self.wireguard.carry_out),
             **dict.fromkeys((StartProcess, AwaitEnd), self.wireguard.start),
-            **dict.fromkeys((WriteFile, RemoveFile, CreateKeyFile), self.files.carry_out),
+            **dict.fromkeys((WriteFile, ChangeMode, RemoveFile, CreateKeyFile), self.files.carry_out),
             **dict.fromkeys(self.requests[-6:], self.babelds.carry_out),
         }
         self._looks: dict[str, Callable[[Partitions], Dump]] = {

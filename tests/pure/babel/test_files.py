@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
-from intent.resources.file import MARK, CreateKeyFile, File, FileRow, KeyFile, RemoveFile, WriteFile, marked
+from intent.resources.file import MARK, ChangeMode, CreateKeyFile, File, FileRow, KeyFile, RemoveFile, WriteFile, marked
 from intent.secrets import PrivateKey, Secret
 from reconciler.backends.files import LARGEST_FILE_BYTES, Files
 from reconciler.core.backend import Dump
@@ -52,7 +53,11 @@ def test_a_mode_alone_changes_the_mode_alone(tmp_path: Path) -> None:
     assert File(str(path), CONTENT, None).changes(observed) == {}
     want = File(str(path), None, 0o600)
     assert want.changes(observed).keys() == {"mode"}
-    assert Files().send(want.update(observed, {})) == [None]
+    inode, changed = path.stat().st_ino, path.stat().st_mtime_ns
+    changes = want.changes(observed)
+    assert not want.renews(changes)
+    assert Files().send(want.update(observed, changes)) == [None]
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (inode, changed), "it is not written anew"
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (CONTENT, 0o600)
 
 
@@ -88,9 +93,10 @@ def test_what_is_not_ours_is_seen_as_foreign_and_stays(tmp_path: Path, make: obj
     assert not observed.owned()
     assert "content" in File(str(path), CONTENT).changes(observed)
     assert "9" not in observed.show("content")
-    for error in Files().send([WriteFile(str(path), CONTENT, 0o644), RemoveFile(str(path))]):
+    requests = [WriteFile(str(path), CONTENT, 0o644), ChangeMode(str(path), 0o600), RemoveFile(str(path))]
+    for error in Files().send(requests):
         assert isinstance(error, OccupiedError)
-    assert path.lstat().st_ino == before.st_ino
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
     assert path.lstat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -156,3 +162,16 @@ def test_a_key_is_not_put_through_a_link(tmp_path: Path) -> None:
 def test_a_mark_is_the_first_line() -> None:
     assert MARK == b"# Written by stellwerk; changes are overwritten.\n"
     assert marked("x").startswith(MARK)
+
+
+def test_a_key_is_made_where_a_file_system_has_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*words: object, **options: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", link)
+    path = tmp_path / "wg-mesh"
+    made, there = Files().send([CreateKeyFile(str(path), KEY), CreateKeyFile(str(path), PrivateKey(bytes(32)))])
+    assert made is None
+    assert isinstance(there, StaleError)
+    assert b64decode(path.read_bytes()) == KEY.reveal()
+    assert os.listdir(tmp_path) == ["wg-mesh"]

@@ -125,6 +125,7 @@ def test_a_daemon_is_read_from_its_row_and_renewed_with_its_file() -> None:
     assert found.key == daemon().key
     assert found.describe() == "babeld-1.12.1 at /run/babeld.sock"
     assert found.show("configuration") == FILE
+    assert found.keeps().keys() == {Key("file", (FILE,))}
     assert daemon().renewed_by() == daemon().requires() == (Key("file", (FILE,)),)
 
 
