@@ -21,6 +21,7 @@ from reconciler.backends.babeld_process import configuration_paths
 from reconciler.core.backend import Dump
 from reconciler.core.errors import (
     BackendError,
+    BusyError,
     DeniedError,
     RejectedError,
     UnreachableError,
@@ -220,6 +221,35 @@ def test_after_one_announcement_did_not_come_the_next_is_waited_for_less(path: P
     )
     assert [type(error) for error in errors] == [RejectedError, RejectedError]
     assert time.monotonic() - begun < 5
+
+
+def test_a_batch_of_announcements_that_do_not_come_is_waited_for_once(path: Path) -> None:
+    def awaited(address: str) -> AwaitXroute:
+        return AwaitXroute(address, "::/0", "2001:db8:1::/64", timeout_seconds=0.3)
+
+    begun = time.monotonic()
+    babeld = Obedient("babeld-1.12.1")
+    errors = send(path, babeld, *[awaited] * 50)
+    assert {type(error) for error in errors} == {RejectedError}
+    assert time.monotonic() - begun < 2
+    assert len(babeld.heard) < 50, "one look serves all of them"
+
+
+def test_a_batch_of_withdrawals_that_do_not_come_is_waited_for_once(path: Path) -> None:
+    def awaited(address: str) -> AwaitWithdrawal:
+        return AwaitWithdrawal(address, "::/0", "2001:db8:1::/64", timeout_seconds=0.3)
+
+    begun = time.monotonic()
+    errors = send(path, says(*[DUMP] * 200), *[awaited] * 50)
+    assert {type(error) for error in errors} == {BusyError}
+    assert time.monotonic() - begun < 2
+
+
+def test_a_batch_of_interfaces_takes_one_dump(path: Path) -> None:
+    babeld = Obedient("babeld-1.14", ("mesh0",))
+    assert send(path, babeld, add, add, add) == [None] * 3
+    assert babeld.heard.count("dump") == 1
+    assert babeld.heard.count("flush interface mesh0") == 3
 
 
 def test_what_nobody_announces_is_withdrawn(tmp_path: Path) -> None:
