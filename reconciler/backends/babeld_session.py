@@ -57,6 +57,8 @@ class Session:
         self._disappointing = disappointing
         self._connections: dict[str, Connection] = {}
         self._announced: dict[str, dict[_Xroute, int]] = {}
+        self._interfaces: dict[str, set[str]] = {}
+        self._begun: dict[tuple[type[Request], str], float] = {}
         self._heard_by_neighbours = 0.0
         self._deeds: dict[type[Request], Callable[[Any], None]] = {
             AddBabelInterface: self._add_interface,
@@ -101,6 +103,7 @@ class Session:
         return self._connections[address]
 
     def _drop(self, address: str) -> None:
+        self._interfaces.pop(address, None)
         if (connection := self._connections.pop(address, None)) is not None:
             connection.close()
 
@@ -110,10 +113,19 @@ class Session:
         except ValueError as exc:
             raise RejectedError(f"babel interface {request.name}: {exc}") from exc
         connection = self._connection(request.socket)
-        if flush_is_safe(connection.version) and _knows_interface(connection, request.name):
+        if flush_is_safe(connection.version) and self._knows_interface(connection, request.name):
             # What is left of a link that went and came again: its old options would win over the new ones.
             connection.command(b"flush interface " + request.name.encode())
         _obey(connection, line)
+        if request.socket in self._interfaces:
+            self._interfaces[request.socket].add(request.name)
+
+    def _knows_interface(self, connection: Connection, name: str) -> bool:
+        """Return whether babeld knows an interface: one look sees to all that a batch adds."""
+        if connection.address not in self._interfaces:
+            rows = look(connection)
+            self._interfaces[connection.address] = {row.name for row in rows if isinstance(row, InterfaceRow)}
+        return name in self._interfaces[connection.address]
 
     def _flush_interface(self, request: FlushBabelInterface) -> None:
         connection = self._connection(request.socket)
@@ -123,12 +135,13 @@ class Session:
                 f"{request.name} (safe from 1.14 on); restart it instead"
             )
         _obey(connection, b"flush interface " + request.name.encode())
+        self._interfaces.get(request.socket, set()).discard(request.name)
 
     def _await_xroute(self, request: AwaitXroute) -> None:
         impatient = request.socket in self._disappointing
         seconds = min(request.timeout_seconds, _IMPATIENT_SECONDS) if impatient else request.timeout_seconds
         metric: int | None = None
-        for metric in self._metrics(request.socket, (request.destination, request.source), seconds):
+        for metric in self._metrics(request.socket, request, seconds):
             if metric is not None and request.metric in (None, metric):
                 return
         self._disappointing.add(request.socket)
@@ -142,7 +155,7 @@ class Session:
                 continue
 
     def _await_withdrawal_at(self, address: str, request: AwaitWithdrawal) -> None:
-        for metric in self._metrics(address, (request.destination, request.source), request.timeout_seconds):
+        for metric in self._metrics(address, request, request.timeout_seconds):
             if metric is None:
                 return
             if metric >= WITHDRAWN:
@@ -157,15 +170,20 @@ class Session:
     def _linger(self) -> None:
         time.sleep(max(0.0, self._heard_by_neighbours - time.monotonic()))
 
-    def _metrics(self, address: str, xroute: _Xroute, seconds: float) -> Iterator[int | None]:
+    def _metrics(self, address: str, request: AwaitXroute | AwaitWithdrawal, seconds: float) -> Iterator[int | None]:
         """Yield the metric with which babeld announces the route, None when it does not, until the time is over.
 
-        The first one is of the last look of this batch: one look sees to all routes that are as they should be.
+        The first one is of the last look of this batch: one look sees to all routes that are as they should be. The
+        time is that of the whole batch, counted from its first request of this sort.
         """
+        xroute = request.destination, request.source
+        deadline = self._begun.setdefault((type(request), address), time.monotonic()) + seconds
         if address in self._announced:
             yield self._announced[address].get(xroute)
+            if time.monotonic() >= deadline:
+                return
         connection = self._connection(address)
-        for _ in pauses(time.monotonic() + seconds):
+        for _ in pauses(deadline):
             rows = [row for row in look(connection) if isinstance(row, XrouteRow)]
             self._announced[address] = {(row.destination, row.source): row.metric for row in rows}
             yield self._announced[address].get(xroute)
@@ -173,6 +191,7 @@ class Session:
     def _restart(self, request: RestartBabeld) -> None:
         self._drop(request.socket)
         self._disappointing.discard(request.socket)
+        self._begun.clear()
         restart(request)
 
     def _await_babeld(self, request: AwaitBabeld) -> None:
@@ -188,10 +207,6 @@ class Session:
 
 def _socket_argument(address: str) -> str:
     return address if address.startswith("/") else address.rpartition(":")[2]
-
-
-def _knows_interface(connection: Connection, name: str) -> bool:
-    return any(isinstance(row, InterfaceRow) and row.name == name for row in look(connection))
 
 
 def _obey(connection: Connection, line: bytes) -> None:
