@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,8 @@ PLAN = Plan(
 def test_the_form_is_this() -> None:
     """Whatever changes here changes for scripts: it takes another version."""
     form = json.dumps(to_json(PLAN, [UnsupportedError("no module")]), indent=2) + "\n"
-    assert form == GOLDEN.read_text()
+    # A kind that gains a field has other digests: they are compared, not read.
+    assert re.sub('(?<="digest": ")[0-9a-f]{64}', "(digest)", form) == GOLDEN.read_text()
 
 
 def test_values_are_values() -> None:

@@ -73,7 +73,8 @@ def test_options_without_a_command() -> None:
 
 def test_environment() -> None:
     used = {option.envvar for name in COMMANDS for option in params(command_of(name)) if option.envvar}
-    assert set(re.findall(r"^\.It Ev (\w+)$", section("ENVIRONMENT"), re.MULTILINE)) == {*used, "FORCE_COLOR", "NO_COLOR"}
+    told = set(re.findall(r"^\.It Ev (\w+)$", section("ENVIRONMENT"), re.MULTILINE))
+    assert told == {*used, "FORCE_COLOR", "NO_COLOR"}
 
 
 def test_defaults() -> None:
