@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from intent.resources import netlink
@@ -20,6 +20,7 @@ IFA_ADDRESS = 1
 IFA_LOCAL = 2
 IFA_FLAGS = 8
 IFA_PROTO = 11
+IFA_F_SECONDARY = 0x01
 IFA_F_PERMANENT = 0x80
 IFAPROT_KERNEL = frozenset({1, 2, 3})
 RT_SCOPE_LINK = 253
@@ -33,6 +34,8 @@ class Address(Resource):
     """An IPv4 or IPv6 address with its prefix length on a link, such as ``fd00::1/64``, normalised.
 
     A kernel before 5.18 keeps no protocol on an address; there the inventory alone knows that it is ours.
+    ``secondary`` says that it is IPv4 and not the first of its subnet on the link, ``first`` which one that is: with
+    it the kernel deletes the others (promote_secondaries in ip-sysctl(7) is off by default).
     """
 
     table: ClassVar[str] = "address"
@@ -42,6 +45,8 @@ class Address(Resource):
     address: str
     protocol: int = PROTOCOL
     permanent: bool = True
+    secondary: bool = False
+    first: str | None = None
 
     @property
     def key(self) -> Key:
@@ -53,8 +58,9 @@ class Address(Resource):
         return f"address {self.address} dev {self.link}"
 
     def requires(self) -> tuple[Key, ...]:
-        """Return the link."""
-        return (link_key(self.link),)
+        """Return the link, and the first address of the subnet where this one goes with it."""
+        first = () if self.first is None else (Key("address", (self.link, self.first)),)
+        return (link_key(self.link), *first)
 
     def claims(self) -> tuple[Claim, ...]:
         """Return the address without its length: a link has it once."""
@@ -117,4 +123,18 @@ class Address(Resource):
             address=f"{own}/{length}",
             protocol=netlink.number(found.get(IFA_PROTO, b"\0")),
             permanent=bool(flags & IFA_F_PERMANENT),
+            # On an IPv6 address the same bit says that it is temporary.
+            secondary=own.version == 4 and bool(flags & IFA_F_SECONDARY),
         )
+
+    @classmethod
+    def related(cls, seen: Iterable[Resource]) -> Iterator[Resource]:
+        """Yield the secondary addresses with the first one of their subnet."""
+        ipv4 = [one for one in seen if isinstance(one, Address) and ":" not in one.address]
+        firsts = {one._subnet(): one.address for one in ipv4 if not one.secondary}
+        for one in ipv4:
+            if one.secondary:
+                yield replace(one, first=firsts.get(one._subnet()))
+
+    def _subnet(self) -> tuple[object, ...]:
+        return self.link, ipaddress.ip_interface(self.address).network

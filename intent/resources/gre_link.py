@@ -154,6 +154,7 @@ class GreLink(Link):
             mtu=link.mtu,
             up=link.up,
             ours=link.ours,
+            master=link.master,
             mode=link.kind,
             local=str(ipaddress.ip_address(data[IFLA_GRE_LOCAL])),
             remote=str(ipaddress.ip_address(data[IFLA_GRE_REMOTE])),

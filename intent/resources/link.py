@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
 from intent.resources import netlink
@@ -95,7 +95,8 @@ def key(name: str) -> Key:
 class Link(Resource):
     """A link of ours: a kind adds its own fields, how they are read and how they are spelled.
 
-    ``mtu`` is in bytes; ``None`` leaves the kernel's choice.
+    ``mtu`` is in bytes; ``None`` leaves the kernel's choice. ``master`` is the link that an observed one is enslaved
+    to: we never do that.
     """
 
     table: ClassVar[str]
@@ -106,6 +107,7 @@ class Link(Resource):
     mtu: int | None = None
     up: bool = True
     ours: bool = True
+    master: str | None = None
 
     @property
     def key(self) -> Key:
@@ -209,7 +211,7 @@ class ForeignLink(Link):
         return False
 
     def requires(self) -> tuple[Key, ...]:
-        """Return the links it is stacked on or enslaved to."""
+        """Return the links it is stacked on or enslaved to, and those of ours that are enslaved to it."""
         return tuple(key(name) for name in self.stands_on)
 
     @classmethod
@@ -218,3 +220,16 @@ class ForeignLink(Link):
         link = read(row, context)
         under = tuple(name for name in (link.lower, link.master) if name is not None and name != link.name)
         return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours, sort=link.kind, stands_on=under)
+
+    @classmethod
+    def related(cls, seen: Iterable[Resource]) -> Iterator[Resource]:
+        """Yield the links that somebody has put links of ours under, such as a bridge: it would lose a port."""
+        links = {one.name: one for one in seen if isinstance(one, Link)}
+        ports: dict[str, list[str]] = {}
+        for one in links.values():
+            if one.master is not None and one.owned():
+                ports.setdefault(one.master, []).append(one.name)
+        for name, enslaved in ports.items():
+            master = links.get(name)
+            if isinstance(master, ForeignLink):
+                yield replace(master, stands_on=(*master.stands_on, *enslaved))

@@ -40,7 +40,7 @@ class WireGuardLink(Link):
         link = read(row, context)
         if link.kind != "wireguard":
             return None
-        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours)
+        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours, master=link.master)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,4 +102,4 @@ class UserspaceWireGuardLink(Link):
         link = read(row, context)
         if link.kind != "tun":
             return None
-        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours)
+        return cls(name=link.name, mtu=link.mtu, up=link.up, ours=link.ours, master=link.master)

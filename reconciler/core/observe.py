@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from intent.resources import kinds
 from intent.resources.resource import Key, Resource
@@ -20,6 +21,15 @@ class Observation:
     resources: Mapping[Key, Resource] = field(default_factory=dict)
     owned: frozenset[Key] = frozenset()
     unseen: Mapping[str, BackendError] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Related(Protocol):
+    """A kind whose rows do not say all that an object needs: it is completed when all rows are there."""
+
+    def related(self, seen: Iterable[Resource]) -> Iterable[Resource]:
+        """Return, completed, the objects among all that was seen that need more than their rows say."""
+        ...
 
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
@@ -40,6 +50,7 @@ def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory:
                 _decode(kinds()[table], dump, keys, inventory, resources, owned)
             except (ValueError, LookupError, struct.error) as exc:
                 unseen[table] = RejectedError(f"table {table}: a row could not be understood: {exc!r}")
+    _relate(resources)
     _own_parts(resources, owned)
     return Observation(resources, frozenset(owned), unseen)
 
@@ -97,6 +108,14 @@ def _prevails(resource: Resource, ours: bool, other: Resource, other_ours: bool,
         return ours
     foreign = other if ours else resource
     return ours is not (wanted and not foreign.automatic())
+
+
+def _relate(resources: dict[Key, Resource]) -> None:
+    """Complete what of its needs only other objects tell."""
+    for members in kinds().values():
+        for kind in members:
+            if isinstance(kind, Related):
+                resources.update((one.key, one) for one in list(kind.related(resources.values())))
 
 
 def _own_parts(resources: Mapping[Key, Resource], owned: set[Key]) -> None:

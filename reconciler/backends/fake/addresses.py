@@ -37,9 +37,9 @@ class FakeAddress:
         """The address with its prefix length."""
         return ipaddress.ip_interface((self.local, self.length))
 
-    def row(self) -> bytes:
+    def row(self, secondary: bool = False) -> bytes:
         """Return the payload of its RTM_NEWADDR."""
-        flags = wire.IFA_F_PERMANENT
+        flags = wire.IFA_F_PERMANENT | (wire.IFA_F_SECONDARY if secondary else 0)
         return encoded(
             (
                 _HEADER.pack(self.family, self.length, flags, self.scope, self.index),
@@ -66,6 +66,14 @@ class FakeAddresses:
     def __iter__(self) -> Iterator[FakeAddress]:
         """Return the addresses in the order in which they were added."""
         return iter(self._all)
+
+    def rows(self) -> Iterator[bytes]:
+        """Return the payloads of their RTM_NEWADDR; of IPv4 addresses of one subnet all but the first are secondary."""
+        firsts: set[tuple[object, ...]] = set()
+        for one in self._all:
+            subnet = one.index, one.interface.network
+            yield one.row(secondary=one.family == AF_INET and subnet in firsts)
+            firsts.add(subnet)
 
     def add(self, payload: bytes) -> None:
         """Carry out RTM_NEWADDR. Raises Refused: EEXIST, which IPv4 does only for the same length too."""

@@ -51,7 +51,7 @@ class FakeKernel:
         if table == "link":
             yield from (one.row() for one in self.links)
         elif table == "address":
-            yield from (one.row() for one in self.addresses)
+            yield from self.addresses.rows()
         elif table == "rule":
             yield from (one.row() for one in self.rules)
         else:

@@ -149,6 +149,7 @@ def address_of(message: Message, names: Mapping[int, str]) -> Address:
         address=f"{ipaddress.ip_address(own)}/{message['prefixlen']}",
         protocol=attribute(message, "IFA_PROTO", 0),
         permanent=bool(attribute(message, "IFA_FLAGS", message["flags"]) & 0x80),
+        secondary=message["family"] == 2 and bool(attribute(message, "IFA_FLAGS", message["flags"]) & 0x01),
     )
 
 
