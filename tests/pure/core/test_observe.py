@@ -160,6 +160,13 @@ def test_an_address_of_ours_that_goes_with_its_first_is_removed_before_it() -> N
     assert [operation.key.name[1] for operation in plan.operations] == ["192.0.2.2/24", "192.0.2.1/24"]
 
 
+def test_a_vlan_of_others_is_made_on_the_link_that_was_named() -> None:
+    node = Watched()
+    index = node.kernel.links.named("mesh0").index
+    made = node.kernel.links.add("theirs0", "vlan", lower=index, data={1: b"\x07\0"})
+    assert made.lower == index
+
+
 def test_a_bridge_of_others_that_has_our_tunnel_is_a_conflict_when_the_tunnel_goes() -> None:
     node = Watched()
     tunnel = GreLink(name="ours0", mode="gretap", local="192.0.2.1", remote="192.0.2.2")
