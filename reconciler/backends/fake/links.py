@@ -113,7 +113,8 @@ class FakeLinks:
         if self.find(name) is not None:
             raise Refused(errno.EEXIST)
         full = _with_defaults(kind, data or {})
-        lower = _tunnel_lower(full) or lower
+        # The same number is the tag's in a VLAN.
+        lower = (_tunnel_lower(full) if kind in TUNNELS else None) or lower
         link = FakeLink(self._next_index, name, kind, DEFAULT_MTU.get(kind, 1500), up, group, "", lower, master, full)
         self._check_ends(link)
         self._by_index[link.index] = link
