@@ -44,6 +44,11 @@ def _private_key(reference: PrivateKeyFile) -> Resolution:
     try:
         value, notes = _read(reference.path)
     except FileNotFoundError as exc:
+        if os.path.islink(reference.path):
+            raise RejectedError(
+                f"{reference.path}: this is a symbolic link to nothing; is something not mounted? A key that is made "
+                "now would be made anew each time"
+            ) from exc
         if reference.generate:
             return Resolution(ResolvedKey(PrivateKey(os.urandom(KEY_BYTES)), generated=True))
         raise RejectedError(

@@ -38,13 +38,22 @@ class SysctlFiles(Backend):
 
 
 def _read(name: str) -> str | None:
+    if not _inside(name):
+        return None
     try:
         return " ".join((ROOT / name).read_text().split())
     except OSError:
         return None
 
 
+def _inside(name: str) -> bool:
+    """Return whether the name stays below /proc/sys: names also come from the inventory on disk."""
+    return not name.startswith("/") and ".." not in name.split("/")
+
+
 def _write(request: WriteSysctl) -> BackendError | None:
+    if not _inside(request.name):
+        return RejectedError(f"sysctl {request.name!r}: this is no name of a parameter")
     try:
         (ROOT / request.name).write_text(request.value + "\n")
     except OSError as exc:

@@ -105,6 +105,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; leave without a second complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.FAILED
+    except OSError as exc:
+        return _say(f"the output cannot be written: {exc.strerror or exc}; what was done stays done", exit_codes.FAILED)
 
 
 def _say(words: str, code: int) -> int:

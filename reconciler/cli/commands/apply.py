@@ -10,7 +10,9 @@ import click
 from reconciler.cli.options import state_option
 
 if TYPE_CHECKING:
+    from reconciler.cli.output import Lines
     from reconciler.cli.session import Session
+    from reconciler.core.apply import Outcome
     from reconciler.core.reconcile import Look, Round
 
 
@@ -53,6 +55,7 @@ def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
 
 def _apply(opened: Session, seen: Look) -> int:
     from reconciler.cli import exit_codes, plan_text
+    from reconciler.cli.output import Lines
     from reconciler.core.reconcile import apply
 
     for note in opened.resolved.notes:
@@ -63,31 +66,31 @@ def _apply(opened: Session, seen: Look) -> int:
             click.echo(line)
         click.echo("stellwerk: refused, nothing was changed", err=True)
         return exit_codes.REFUSED
-    return _report(
-        apply(
-            seen,
-            opened.desired,
-            opened.backends,
-            opened.state,
-            lambda outcome: click.echo(plan_text.outcome_line(outcome)),
-        )
-    )
+    lines = Lines()
+
+    def watch(outcome: Outcome) -> None:
+        lines.say(plan_text.outcome_line(outcome))
+
+    code = _report(apply(seen, opened.desired, opened.backends, opened.state, watch), lines)
+    if lines.lost is not None:
+        raise lines.lost
+    return code
 
 
-def _report(done: Round) -> int:
+def _report(done: Round, lines: Lines) -> int:
     """Say what is left, and return the exit code."""
     from reconciler.cli import exit_codes, plan_text
 
     left = done.remaining.plan
     if left.empty and not done.failed:
-        click.echo("verified: the node is what the file says")
+        lines.say("verified: the node is what the file says")
         return exit_codes.DONE
     if left.operations or left.conflicts:
-        click.echo("after a second look the node still differs:")
+        lines.say("after a second look the node still differs:")
     for line in plan_text.lines(done.remaining):
-        click.echo(line)
+        lines.say(line)
     if done.failed:
-        click.echo("stellwerk: not all of it could be done; see above, and run it again", err=True)
+        lines.say("stellwerk: not all of it could be done; see above, and run it again", err=True)
         return exit_codes.FAILED
-    click.echo("what is pending waits for you; the rest is done and verified")
+    lines.say("what is pending waits for you; the rest is done and verified")
     return exit_codes.DIFFERENT

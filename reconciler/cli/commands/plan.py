@@ -37,6 +37,8 @@ def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> i
     from reconciler.cli.session import session
     from reconciler.core.plan_document import to_json
 
+    if out is not None and out.exists() and Path(file).exists() and out.samefile(file):
+        raise click.UsageError("--out names the node file itself; it would be written over")
     node = load(file)
     with session(node, state_folder) as opened:
         seen = opened.look()
