@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +88,20 @@ class Host:
         """Start this host's babeld, which must be told to listen at `socket`, and wait until it does."""
         self.namespace.program(*self._babeld("host"), *arguments)
         until(self.socket.is_socket, "babeld's socket")
+
+    def babeld_dump(self) -> str:
+        """Return what this host's babeld says it has."""
+        with socket.socket(socket.AF_UNIX) as endpoint:
+            endpoint.settimeout(DEADLINE_SECONDS)
+            endpoint.connect(str(self.socket))
+            said = ""
+            for command in (b"", b"dump\n"):
+                endpoint.sendall(command)
+                answer = ""
+                while not answer.endswith("ok\n"):
+                    answer += endpoint.recv(1 << 16).decode()
+                said = answer
+        return said
 
     def start_neighbour(self, *arguments: str) -> None:
         """Start babeld on the neighbour's ``mesh0``; its routes go to the main table."""

@@ -21,7 +21,7 @@ def test_after_apply_the_plan_is_empty_whatever_was_there(node: Host, text: str,
     file = node.node_file(text)
     done = node.apply(file, "--allow-deletes")
     if done.code == 2:
-        # The file has no mesh any more, and a babeld that knows an interface of ours cannot let go of it, nor of its file.
+        # The file has no mesh any more, and babeld can let go of our interface and its file at a restart only.
         assert {held["key"][0] for held in node.plan(file)["pending"]} <= {"babel interface", "file", "rule"}
         assert node.plan(file)["operations"] == []
         return
