@@ -124,16 +124,14 @@ class BabelInterface(Resource):
         return " ".join(word for option in self.options for word in option) or "defaults"
 
     def recall(self, remembered: Mapping[str, Any]) -> Self:
-        """Return this observed interface with the options that we sent."""
+        """Return this observed interface with the options that we sent, unless babeld has passed over them."""
         options = remembered.get("options")
-        if options is None:
+        if options is None or (self.configured and not flush_is_safe(self.version or "")):
             return self
         return replace(self, options=tuple((str(option), str(value)) for option, value in options))
 
     def remember(self, observed: Self | None) -> dict[str, Any] | None:
-        """Return the options that are sent, and to whom; not those that babeld will pass over."""
-        if observed is not None and observed.configured and observed.options is None and observed._keeps_options():
-            return {"socket": self.socket}
+        """Return the options that are sent, and to whom."""
         return {"socket": self.socket, "options": [list(option) for option in self.options or ()]}
 
     @classmethod
@@ -156,9 +154,6 @@ class BabelInterface(Resource):
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
         """Return the request that adds an interface whose link was gone: babeld takes nothing else for a known one."""
         return self.create()
-
-    def _keeps_options(self) -> bool:
-        return not flush_is_safe(self.version or "")
 
     def delete(self) -> tuple[Request, ...]:
         """Return the request that flushes it, nothing where the restart of babeld removes it."""
