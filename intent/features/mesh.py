@@ -201,8 +201,9 @@ def _forwarding(mesh: Mesh) -> Iterator[Resource]:
 
 def member(mesh: Mesh, interface: str, options: Options) -> Iterator[Resource]:
     """Yield what makes an interface part of the mesh: babel on it, and no way out but the mesh's table."""
-    yield BabelInterface(interface, mesh.babeld.socket, options)
-    yield from _fence(mesh, interface)
+    fence = tuple(_fence(mesh, interface))
+    yield BabelInterface(interface, mesh.babeld.socket, options, fence=tuple(rule.key for rule in fence))
+    yield from fence
 
 
 def _fence(mesh: Mesh, interface: str) -> Iterator[Rule]:

@@ -60,6 +60,7 @@ class BabelInterface(Resource):
     version: str | None = None
     configured: bool | None = None
     attached: bool = True
+    fence: tuple[Key, ...] = ()
 
     table: ClassVar[str] = "babel"
     partitioned: ClassVar[bool] = True
@@ -93,6 +94,10 @@ class BabelInterface(Resource):
     def automatic(self) -> bool:
         """Return whether it is not known to be from us: babeld may have it again after a restart by itself."""
         return self.version is not None and self.options is None
+
+    def keeps(self) -> Mapping[Key, str]:
+        """Return the rules around the interface: while babeld speaks on it, neighbours send traffic to it."""
+        return dict.fromkeys(self.fence, f"babeld still speaks on {self.name}") if self.attached else {}
 
     def replaced_through(self) -> Key | None:
         """Return the daemon when this observed interface's babeld must not be told to flush it."""
@@ -128,11 +133,16 @@ class BabelInterface(Resource):
         options = remembered.get("options")
         if options is None or (self.configured and not flush_is_safe(self.version or "")):
             return self
-        return replace(self, options=tuple((str(option), str(value)) for option, value in options))
+        fence = tuple(Key(space, tuple(name)) for space, *name in remembered.get("fence", ()))
+        return replace(self, options=tuple((str(option), str(value)) for option, value in options), fence=fence)
 
     def remember(self, observed: Self | None) -> dict[str, Any] | None:
-        """Return the options that are sent, and to whom."""
-        return {"socket": self.socket, "options": [list(option) for option in self.options or ()]}
+        """Return the options that are sent, to whom, and the rules that must stay as long as the interface."""
+        return {
+            "socket": self.socket,
+            "options": [list(option) for option in self.options or ()],
+            "fence": [[key.space, *key.name] for key in self.fence],
+        }
 
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:

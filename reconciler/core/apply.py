@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -54,6 +54,7 @@ def carry_out(
     inventory = store.load()
     outcomes: list[Outcome] = []
     making_way = _making_way(plan.operations)
+    renewed = {operation.key for operation in plan.operations if operation.action is Action.CREATE}
     lost: dict[Hashable, Key] = {}
     for _, members in groupby(plan.operations, key=lambda operation: operation.generation):
         group = list(members)
@@ -71,7 +72,7 @@ def carry_out(
             Outcome(operation, Result.SKIPPED, because=stop) if stop is not None else next(tried)
             for operation, stop in zip(group, stops, strict=True)
         ]
-        inventory = _write(store, inventory, inventory.without(_gone(news)))
+        inventory = _write(store, inventory, inventory.without(_gone(news, renewed)))
         outcomes += news
         lost |= _lost(news)
         for outcome in news:
@@ -143,9 +144,11 @@ def _made(operations: Iterable[Operation]) -> list[tuple[Resource, Resource | No
     return [(op.desired, op.observed) for op in operations if op.desired is not None]
 
 
-def _gone(outcomes: Iterable[Outcome]) -> list[Key]:
+def _gone(outcomes: Iterable[Outcome], renewed: Set[Key]) -> list[Key]:
+    """Return what is confirmed to be removed. What goes only when another is made anew is not: a look will tell."""
     done = [outcome.operation for outcome in outcomes if outcome.result is Result.DONE]
-    return [key for op in done if op.action is Action.DELETE for key in (op.key, *op.takes)]
+    deleted = [op for op in done if op.action is Action.DELETE and op.resource.replaced_through() not in renewed]
+    return [key for op in deleted for key in (op.key, *op.takes)]
 
 
 def _write(store: InventoryStore, before: Inventory, after: Inventory) -> Inventory:

@@ -245,7 +245,7 @@ class _Comparison:
         if verdict.make:
             return self.want[key].hindrance(self.have.get(key))
         keepers = self.kept.get(key, ()) if verdict.remove else ()
-        return next((reason for keeper, reason in keepers if not self._made(keeper)), None)
+        return next((reason for keeper, reason in keepers if not (self._made(keeper) or self._goes(keeper))), None)
 
     def _made(self, key: Key) -> bool:
         verdict = self.verdicts.get(key)

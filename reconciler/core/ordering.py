@@ -70,11 +70,15 @@ def _edges(
 def _put_off_what_is_kept(
     before: Sequence[set[int]], making: Mapping[Key, int], going: Mapping[Key, int], have: Mapping[Key, Resource]
 ) -> None:
-    """Have an object made anew before that is removed which only the old one keeps."""
-    for key, number in making.items():
-        for kept in have[key].keeps() if key in have else ():
+    """Have an object made anew, or gone for good, before that is removed which only the old one keeps."""
+    for key in {*making, *going} & have.keys():
+        through = have[key].replaced_through()
+        steps = {making[key]} if key in making else {going[key]}
+        if key not in making and through is not None and through in making:
+            steps.add(making[through])
+        for kept in have[key].keeps():
             if kept in going and kept not in making:
-                before[going[kept]].add(number)
+                before[going[kept]] |= steps
 
 
 def _freed(

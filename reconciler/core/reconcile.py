@@ -79,7 +79,9 @@ def apply(
         raise LackError(seen.lacks)
     _forget_what_is_gone(seen.observation, desired, store)
     outcomes = carry_out(seen.plan, backends, store, watch)
-    return Round(outcomes, look(desired, backends, store))
+    after = look(desired, backends, store)
+    _forget_what_is_gone(after.observation, desired, store)
+    return Round(outcomes, after)
 
 
 def _forget_what_is_gone(observation: Observation, desired: Sequence[Resource], store: InventoryStore) -> None:

@@ -50,6 +50,11 @@ def test_an_example_is_applied_empty_and_removed(node: Host, example: Path) -> N
     assert node.plan(file)["in_sync"]
     removed = node.apply(node.node_file(NOTHING, "nothing.yaml"), "--allow-deletes")
     assert removed.code in (0, 2), removed.out + removed.err
+    if removed.code == 2:
+        # babeld 1.12 lets go of an interface only when it ends; so long the rules around it stay.
+        node.end()
+        ended = node.apply(node.node_file(NOTHING, "nothing.yaml"), "--allow-deletes")
+        assert ended.code == 0, ended.out + ended.err
     assert _everything(node) == fresh
 
 

@@ -79,7 +79,7 @@ def test_an_exit_is_made_seen_broken_repaired_and_removed(node: Host) -> None:
     # babeld 1.12 cannot let go of an interface while it runs, and is not ours to restart without a mesh.
     assert node.apply(nothing, "--allow-deletes").code == 2
     waiting = {held["key"][0] for held in node.plan(nothing)["pending"]}
-    assert waiting == {"babel interface", "file"}
+    assert waiting == {"babel interface", "file", "rule"}
     assert node.plan(nothing)["operations"] == []
     until(lambda: not _learned(node), "the neighbour's routes to go")
 
