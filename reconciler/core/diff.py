@@ -37,8 +37,9 @@ class _Held(NamedTuple):
 def diff(desired: Iterable[Resource], observation: Observation) -> Plan:
     """Return the plan that turns what was observed into what is desired, touching only what is ours.
 
-    What lies in a table that could not be seen is left alone and named in the plan. Raises PlanError when two
-    desired objects hold the same thing, when a need is provided by nothing, or when needs form a circle.
+    What lies in a table that could not be seen is left alone and named in the plan. What needs something that does
+    not exist is pending. Raises PlanError when two desired objects hold the same thing, when one needs what is to be
+    removed, or when needs form a circle.
     """
     want = _by_key(resource for resource in desired if resource.table not in observation.unseen)
     return _Comparison(want, observation).plan()
@@ -114,7 +115,7 @@ class _Comparison:
         while True:
             self.verdicts = {key: verdict for key, verdict in self.judged.items() if key not in self.held}
             self.conflicts = dict(self.foreign)
-            if new := self._spread() or self._hindered() or self._waiting():
+            if new := self._spread() or self._hindered() or self._lacking() or self._waiting():
                 self.held |= new
                 continue
             self._hold_claims()
@@ -251,6 +252,18 @@ class _Comparison:
         verdict = self.verdicts.get(key)
         return verdict is not None and verdict.make
 
+    def _lacking(self) -> dict[Key, _Held]:
+        """Return what needs something that is not there and that nobody asks for, such as a radio that died."""
+        if self.unseen:
+            return {}
+        return {
+            key: _Held(verdict.reason, f"waits for {need}, which does not exist")
+            for key, verdict in self.verdicts.items()
+            if verdict.make or verdict.change
+            for need in self.want[key].requires()
+            if need not in self.want and need not in self.have
+        }
+
     def _waiting(self) -> dict[Key, _Held]:
         """Return what is to be made and needs what is held, and what is to be changed and needs what is not there."""
         new: dict[Key, _Held] = {}
@@ -279,16 +292,13 @@ class _Comparison:
     def _check_needs(self) -> None:
         if self.unseen:
             return
-        missing: dict[tuple[str, Key], list[Key]] = {}
+        missing: dict[Key, list[Key]] = {}
         for key, verdict in self.verdicts.items():
-            for need in self.want[key].requires() if verdict.make or verdict.change else ():
-                if need not in self.want and need not in self.have:
-                    missing.setdefault(("does not exist", need), []).append(key)
             for needer in self._left_on(key) if verdict.remove and not verdict.make else ():
-                missing.setdefault(("will be removed", key), []).append(needer)
+                missing.setdefault(key, []).append(needer)
         if missing:
             raise PlanError(
-                [f"{need} {word}, and is needed by {_enumerate(keys)}" for (word, need), keys in missing.items()]
+                [f"{need} will be removed, and is needed by {_enumerate(keys)}" for need, keys in missing.items()]
             )
 
     def _left_on(self, removed: Key) -> list[Key]:
