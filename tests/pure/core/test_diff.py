@@ -146,6 +146,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     # Pending
     "hindered": ("a hindered=not-now", "", ["?a"]),
     "what needs the hindered waits": ("a hindered=not-now; b needs=a; c needs=b; d", "", ["+d", "?a", "?b", "?c"]),
+    "a need that nothing provides": ("b needs=a; c needs=b; d", "", ["+d", "?b", "?c"]),
     "a hindered replacement": ("a colour=red hindered=no; b needs=a", "a; b needs=a", ["?a"]),
     "a hindered replacement, and more on top": (
         "a colour=red hindered=no; b needs=a; c needs=b",
