@@ -63,7 +63,7 @@ def outcome_line(outcome: Outcome) -> str:
         warning = "" if outcome.undrained is None else f", but others may still use it: {outcome.undrained}"
         return _line(_sign(operation), words, f"done{warning}")
     if outcome.result is Result.SKIPPED:
-        return _line("!", words, f"skipped, since it needs {outcome.because}")
+        return _line("!", words, f"skipped, since {outcome.because} failed")
     return _line("!", words, f"failed: {outcome.error}")
 
 
