@@ -7,7 +7,7 @@ requests that create, change or delete it are data, which a backend sends.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 
@@ -180,6 +180,11 @@ class Resource(ABC):
 
         ``context`` is what the backend's dump says is needed to read a row, such as the names of links by index.
         """
+
+    @classmethod
+    def related(cls, seen: Iterable[Resource]) -> Iterable[Resource]:
+        """Return, completed, the objects among all that was seen whose rows alone do not say all that they need."""
+        return ()
 
     @abstractmethod
     def create(self) -> tuple[Request, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 from intent.resources import kinds
 from intent.resources.resource import Key, Resource
@@ -21,15 +20,6 @@ class Observation:
     resources: Mapping[Key, Resource] = field(default_factory=dict)
     owned: frozenset[Key] = frozenset()
     unseen: Mapping[str, BackendError] = field(default_factory=dict)
-
-
-@runtime_checkable
-class Related(Protocol):
-    """A kind whose rows do not say all that an object needs: it is completed when all rows are there."""
-
-    def related(self, seen: Iterable[Resource]) -> Iterable[Resource]:
-        """Return, completed, the objects among all that was seen that need more than their rows say."""
-        ...
 
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
@@ -114,8 +104,7 @@ def _relate(resources: dict[Key, Resource]) -> None:
     """Complete what of its needs only other objects tell."""
     for members in kinds().values():
         for kind in members:
-            if isinstance(kind, Related):
-                resources.update((one.key, one) for one in list(kind.related(resources.values())))
+            resources.update((one.key, one) for one in list(kind.related(resources.values())))
 
 
 def _own_parts(resources: Mapping[Key, Resource], owned: set[Key]) -> None:
