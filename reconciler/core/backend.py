@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from intent.resources.resource import Request
@@ -20,6 +20,34 @@ class Dump:
 
     rows: Iterable[Any]
     context: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has changed, as far as it is known: a reason to look, never a basis for what to do.
+
+    ``tables`` are those to look at again, ``None`` means all of them, since events were lost. ``actors`` says, by
+    table, who made the latest change, in words such as ``process 812 (dhcpcd)``, where that can be known.
+    """
+
+    tables: frozenset[str] | None = frozenset()
+    actors: Mapping[str, str] = field(default_factory=dict)
+
+
+class Events(ABC):
+    """A stream of news that can be waited for with select(2)."""
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return the file descriptor that is readable when there may be news; it is the same until `close`."""
+
+    @abstractmethod
+    def read(self) -> News:
+        """Return what there is to know by now; never waits, and reads a bounded amount. Raises nothing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the stream."""
 
 
 class Backend(ABC):
@@ -38,6 +66,14 @@ class Backend(ABC):
     def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
         """Return, without changing anything, what the node lacks to carry out the requests at all, each once."""
         return []
+
+    def events(self) -> Events | None:
+        """Open the stream of news about the tables, ``None`` where there is none and only looking helps.
+
+        News of our own changes, made by `send` of this backend, are left out where they can be told apart. Raises
+        BackendError.
+        """
+        return None
 
     @abstractmethod
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
