@@ -27,9 +27,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A document that is undone unless it is confirmed before ``deadline``, in seconds since the boot ``boot``."""
+    """A document that is undone unless it is confirmed before ``deadline``, in seconds since the boot ``boot``.
+
+    ``before`` is the one to go back to; ``None`` means that there was nothing of ours.
+    """
 
     document: Document
+    before: Document | None
     deadline: float
     boot: str
     since: float
@@ -58,8 +62,13 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Intents:
-    """All that is known on disk about intents. ``good_since`` is in seconds since 1970."""
+    """All that is known on disk about intents.
 
+    ``adopted`` is the one that the node was last held at without being on trial, written before its first change.
+    ``good`` is the last one that was seen to be reached, ``good_since`` in seconds since 1970.
+    """
+
+    adopted: Document | None = None
     good: Document | None = None
     good_since: float = 0.0
     trial: Trial | None = None
@@ -72,27 +81,32 @@ class Intents:
 
     def armed(self, document: Document, seconds: float, clock: Clock) -> Intents:
         """Return the intents with the document on trial for so many seconds."""
-        return replace(self, trial=Trial(document, clock.now() + seconds, clock.boot(), clock.wall()))
+        deadline = clock.now() + seconds
+        return replace(self, trial=Trial(document, self.adopted, deadline, clock.boot(), clock.wall()))
+
+    def adopting(self, document: Document) -> Intents:
+        """Return the intents with the node held at the document, and none on trial."""
+        return replace(self, adopted=document, trial=None)
 
     def confirmed(self, clock: Clock) -> Intents:
-        """Return the intents with the document on trial as the good one."""
-        return self if self.trial is None else self.settled(self.trial.document, clock)
+        """Return the intents with the node held at the document that was on trial, which is a good one."""
+        return self if self.trial is None else self.adopting(self.trial.document).reached(clock)
 
-    def settled(self, document: Document, clock: Clock) -> Intents:
-        """Return the intents with the document as the good one, and none on trial."""
-        since = self.good_since if self.good is not None and self.good.digest == document.digest else clock.wall()
-        quarantine = tuple(one for one in self.quarantine if one.digest != document.digest)
-        return replace(self, good=document, good_since=since, trial=None, quarantine=quarantine)
+    def reached(self, clock: Clock) -> Intents:
+        """Return the intents with the one that the node is held at as the good one."""
+        if self.adopted is None or (self.good is not None and self.good.digest == self.adopted.digest):
+            return self
+        return replace(self, good=self.adopted, good_since=clock.wall())
 
     def rolled_back(self, reason: str, clock: Clock) -> Intents:
-        """Return the intents with the document on trial in quarantine."""
+        """Return the intents with the document on trial in quarantine, and the one before it held again."""
         if self.trial is None:
             return self
         digest = self.trial.document.digest
         others = tuple(one for one in self.quarantine if one.digest != digest)
         quarantine = (*others, Quarantined(digest, clock.wall(), reason))[-MOST_QUARANTINED:]
         given = None if self.given is not None and self.given.document.digest == digest else self.given
-        return replace(self, trial=None, quarantine=quarantine, given=given)
+        return replace(self, adopted=self.trial.before, trial=None, quarantine=quarantine, given=given)
 
     def released(self) -> Intents:
         """Return the intents with nothing in quarantine."""
