@@ -41,9 +41,15 @@ Watcher = Callable[[Outcome], None]
 
 
 def carry_out(
-    plan: Plan, backends: Sequence[Backend], store: InventoryStore, watch: Watcher = lambda _: None
+    plan: Plan,
+    backends: Sequence[Backend],
+    store: InventoryStore,
+    watch: Watcher = lambda _: None,
+    held: Set[Key] = frozenset(),
 ) -> tuple[Outcome, ...]:
     """Carry out the operations; a failed one stops what comes after it, the independent ones go on.
+
+    Operations on what is ``held`` are skipped as if they had failed.
 
     What a failed or skipped one may have been to stand in for is not removed in this round (see `_bonds`), such as
     the old address of a link that was not given its new one. Removals that something is waiting for to be made go on.
@@ -59,7 +65,7 @@ def carry_out(
     for _, members in groupby(plan.operations, key=lambda operation: operation.generation):
         group = list(members)
         stops = [
-            _stopped(operation, outcomes) or (None if position in making_way else _held(operation, lost))
+            _stopped(operation, outcomes, held) or (None if position in making_way else _kept_for(operation, lost))
             for position, operation in enumerate(group, len(outcomes))
         ]
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
@@ -90,8 +96,10 @@ def lacking(plan: Plan, backends: Sequence[Backend]) -> tuple[UnsupportedError, 
     return tuple(errors)
 
 
-def _stopped(operation: Operation, outcomes: Sequence[Outcome]) -> Key | None:
-    """Return the key of the failed operation that this one waits for."""
+def _stopped(operation: Operation, outcomes: Sequence[Outcome], held: Set[Key]) -> Key | None:
+    """Return the key of the failed or held operation that this one waits for."""
+    if operation.key in held:
+        return operation.key
     failed = next((outcomes[n] for n in operation.after if outcomes[n].result is not Result.DONE), None)
     return None if failed is None else failed.because or failed.operation.key
 
@@ -105,7 +113,7 @@ def _making_way(operations: Sequence[Operation]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _held(operation: Operation, lost: Mapping[Hashable, Key]) -> Key | None:
+def _kept_for(operation: Operation, lost: Mapping[Hashable, Key]) -> Key | None:
     """Return the key of the failed operation for whose sake the object is not removed now."""
     if operation.impact is not Impact.REMOVAL:
         return None

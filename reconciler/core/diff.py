@@ -78,7 +78,7 @@ class _Comparison:
         self.foreign: dict[Key, str] = {}
         self.held: dict[Key, _Held] = {}
         self.verdicts: dict[Key, _Verdict] = {}
-        self.conflicts: dict[Key, str] = {}
+        self.conflicts: dict[Key, Conflict] = {}
         self.needers: dict[Key, list[Key]] = {}
         self.kept: dict[Key, list[tuple[Key, str]]] = {}
         for key, resource in self.have.items():
@@ -107,14 +107,14 @@ class _Comparison:
             pending=tuple(
                 Pending(self._either(key), f"{held.reason}; {held.cause}") for key, held in self.held.items()
             ),
-            conflicts=tuple(Conflict(key, reason) for key, reason in self.conflicts.items()),
+            conflicts=tuple(self.conflicts.values()),
             unseen=self.unseen,
         )
 
     def _ordered(self) -> tuple[Operation, ...]:
         while True:
             self.verdicts = {key: verdict for key, verdict in self.judged.items() if key not in self.held}
-            self.conflicts = dict(self.foreign)
+            self.conflicts = {key: Conflict(key, reason, over=key) for key, reason in self.foreign.items()}
             if new := self._spread() or self._hindered() or self._lacking() or self._waiting():
                 self.held |= new
                 continue
@@ -231,7 +231,8 @@ class _Comparison:
             return []
         if needer not in self.owned and not self.have[needer].automatic():
             doing = "replaced" if verdict.make else "removed"
-            self.conflicts[needer] = f"not ours, and stands on {removed}, which would be {doing}: {verdict.reason}"
+            reason = f"not ours, and stands on {removed}, which would be {doing}: {verdict.reason}"
+            self.conflicts[needer] = Conflict(needer, reason, over=removed)
         return []
 
     def _hindered(self) -> dict[Key, _Held]:
@@ -287,7 +288,7 @@ class _Comparison:
             for claim in self.want[key].claims() if verdict.make or verdict.change else ():
                 holder = holders.get(claim)
                 if holder is not None and holder != key:
-                    self.conflicts[key] = f"{holder} has {claim} already"
+                    self.conflicts[key] = Conflict(key, f"{holder} has {claim} already", over=key)
 
     def _check_needs(self) -> None:
         if self.unseen:

@@ -24,25 +24,71 @@ class Observation:
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
     """Look once at every table in which something is desired or ours."""
-    desired = tuple(desired)
-    keys = frozenset(resource.key for resource in desired)
-    wanted = _wanted(desired, inventory)
-    resources: dict[Key, Resource] = {}
-    owned: set[Key] = set()
-    unseen: dict[str, BackendError] = {}
-    for backend in backends:
-        mine = {table: partitions for table, partitions in wanted.items() if table in backend.tables}
-        for table, dump in backend.dump(mine).items() if mine else ():
-            if isinstance(dump, BackendError):
-                unseen[table] = dump
-                continue
-            try:
-                _decode(kinds()[table], dump, keys, inventory, resources, owned)
-            except (ValueError, LookupError, struct.error) as exc:
-                unseen[table] = RejectedError(f"table {table}: a row could not be understood: {exc!r}")
-    _relate(resources)
-    _own_parts(resources, owned)
-    return Observation(resources, frozenset(owned), unseen)
+    return Observer(backends).look(desired, inventory)
+
+
+class Observer:
+    """Looks at a node again and again, and remembers what it saw, so that a look can be at some tables only."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self._backends = backends
+        self._tables: dict[str, _Table | BackendError] = {}
+
+    def look(self, desired: Iterable[Resource], inventory: Inventory, tables: Set[str] | None = None) -> Observation:
+        """Look at every table in which something is desired or ours; of others than ``tables`` tell what was seen.
+
+        ``None`` looks at all. What was seen counts only as long as desired and inventory are the same: look at all
+        when they are not.
+        """
+        desired = tuple(desired)
+        keys = frozenset(resource.key for resource in desired)
+        wanted = _wanted(desired, inventory)
+        self._tables = {
+            table: seen
+            for table, seen in self._tables.items()
+            if tables is not None and table in wanted and table not in tables
+        }
+        for backend in self._backends:
+            mine = {
+                table: partitions
+                for table, partitions in wanted.items()
+                if table in backend.tables and table not in self._tables
+            }
+            for table, dump in backend.dump(mine).items() if mine else ():
+                self._tables[table] = dump if isinstance(dump, BackendError) else _seen(table, dump, keys, inventory)
+        return self._together(wanted)
+
+    def _together(self, wanted: Mapping[str, Partitions]) -> Observation:
+        resources: dict[Key, Resource] = {}
+        owned: set[Key] = set()
+        unseen: dict[str, BackendError] = {}
+        for name in wanted:
+            table = self._tables.get(name)
+            if isinstance(table, BackendError):
+                unseen[name] = table
+            elif table is not None:
+                resources |= table.resources
+                owned |= table.owned
+        _relate(resources)
+        _own_parts(resources, owned)
+        return Observation(resources, frozenset(owned), unseen)
+
+
+@dataclass(slots=True)
+class _Table:
+    """The objects in the rows of one table, by key, and which of them are ours."""
+
+    resources: dict[Key, Resource] = field(default_factory=dict)
+    owned: set[Key] = field(default_factory=set)
+
+
+def _seen(table: str, dump: Dump, wanted: Set[Key], inventory: Inventory) -> _Table | BackendError:
+    found = _Table()
+    try:
+        _decode(kinds()[table], dump, wanted, inventory, found.resources, found.owned)
+    except (ValueError, LookupError, struct.error) as exc:
+        return RejectedError(f"table {table}: a row could not be understood: {exc!r}")
+    return found
 
 
 def _wanted(desired: Iterable[Resource], inventory: Inventory) -> dict[str, Partitions]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -66,10 +66,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """An object that is not ours and in the way: it is not touched."""
+    """An object that is not ours and in the way: it is not touched.
+
+    ``over`` is the key of what cannot be as desired because of it.
+    """
 
     key: Key
     reason: str
+    over: Key
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,24 @@ class Plan:
     def empty(self) -> bool:
         """Whether the node is what it should be, as far as all of it could be seen."""
         return not (self.operations or self.pending or self.conflicts or self.unseen)
+
+    def connected(self, keys: Set[Key]) -> frozenset[Key]:
+        """Return the keys of all operations that hang together with operations on the keys, by what comes after what.
+
+        A replacement is only done as a whole, or not begun.
+        """
+        groups: dict[int, int] = {}
+
+        def root(position: int) -> int:
+            while groups.get(position, position) != position:
+                position = groups[position]
+            return position
+
+        for position, operation in enumerate(self.operations):
+            for earlier in operation.after:
+                groups[root(earlier)] = root(position)
+        hit = {root(position) for position, operation in enumerate(self.operations) if operation.key in keys}
+        return frozenset(operation.key for position, operation in enumerate(self.operations) if root(position) in hit)
 
 
 class PlanError(RefusedError):

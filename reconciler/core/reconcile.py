@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from random import random
 
-from intent.resources.resource import Resource
+from intent.resources.resource import Key, Resource
 from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking
 from reconciler.core.backend import Backend
 from reconciler.core.diff import diff
-from reconciler.core.errors import RefusedError, UnsupportedError
-from reconciler.core.inventory import InventoryStore
-from reconciler.core.observe import Observation, observe
+from reconciler.core.errors import RefusedError, StaleError, UnsupportedError
+from reconciler.core.inventory import Inventory, InventoryStore
+from reconciler.core.observe import Observation, Observer
 from reconciler.core.plan import Plan
+from reconciler.core.retries import Fights, Random, Retries
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,14 @@ class Look:
 
 @dataclass(frozen=True)
 class Round:
-    """What was done, and a second look: its plan is empty when the node is what it should be."""
+    """What was done, and a second look: its plan is empty when the node is what it should be.
+
+    ``fought`` are the objects found in this round to be changed back by others again and again.
+    """
 
     outcomes: tuple[Outcome, ...]
     remaining: Look
+    fought: frozenset[Key] = field(default_factory=frozenset)
 
     @property
     def failed(self) -> bool:
@@ -55,11 +61,110 @@ class LackError(RefusedError):
         super().__init__("; ".join(map(str, lacks)))
 
 
+def check_nothing_in_the_way(seen: Look) -> None:
+    """Refuse a plan that could not be carried out as a whole. Raises ConflictError and LackError."""
+    if seen.plan.conflicts:
+        raise ConflictError(seen.plan)
+    if seen.lacks:
+        raise LackError(seen.lacks)
+
+
+class Rounds:
+    """Makes rounds on one node, and remembers between them what failed and what others keep changing back."""
+
+    def __init__(self, backends: Sequence[Backend], store: InventoryStore, random: Random = random) -> None:
+        self._backends = backends
+        self._store = _OneWriter(store)
+        self._observer = Observer(backends)
+        self._made: set[Key] = set()
+        self.retries = Retries(random)
+        self.fights = Fights(random)
+
+    def begin(self) -> None:
+        """Begin anew, with another intent: everything may be tried at once."""
+        self._made.clear()
+        self.retries.clear()
+        self.fights.clear()
+
+    def look(self, desired: Sequence[Resource], tables: Set[str] | None = None) -> Look:
+        """Look at the tables, ``None`` for all, and plan; change nothing. Raises PlanError, other StellwerkErrors."""
+        observation = self._observer.look(desired, self._store.load(), tables)
+        plan = diff(desired, observation)
+        return Look(observation, plan, lacking(plan, self._backends))
+
+    def held(self, seen: Look, desired: Sequence[Resource], now: float) -> frozenset[Key]:
+        """Return the keys on which nothing is to be done now.
+
+        What failed waits for its time, as does what is fought over, and what hangs together with something that is
+        not ours and in the way is left as it is.
+        """
+        in_the_way = _standing_on({conflict.over for conflict in seen.plan.conflicts}, desired)
+        return frozenset(
+            {*self.retries.held(now), *self.fights.held(now), *in_the_way, *seen.plan.connected(in_the_way)}
+        )
+
+    def open(self, seen: Look, desired: Sequence[Resource], now: float) -> bool:
+        """Return whether there is anything to do now."""
+        held = self.held(seen, desired, now)
+        return any(operation.key not in held for operation in seen.plan.operations)
+
+    def apply(
+        self,
+        seen: Look,
+        desired: Sequence[Resource],
+        now: float,
+        actors: Mapping[str, str] | None = None,
+        watch: Watcher = lambda _: None,
+    ) -> Round:
+        """Carry out what can be done now of the plan that was made of a look, and verify by looking again.
+
+        ``actors`` says, by table, who last changed something there. Raises StellwerkError when the inventory cannot
+        be written; what it would have to record was not done then.
+        """
+        self._forget_what_is_gone(seen.observation, desired)
+        self._note_lacks(seen, now)
+        outcomes = carry_out(seen.plan, self._backends, self._store, watch, self.held(seen, desired, now))
+        after = self.look(desired)
+        self._forget_what_is_gone(after.observation, desired)
+        return Round(outcomes, after, self._judge(outcomes, after.plan, now, actors or {}))
+
+    def _note_lacks(self, seen: Look, now: float) -> None:
+        for operation in seen.plan.operations if seen.lacks else ():
+            for lack in lacking(Plan((operation,)), self._backends)[:1]:
+                self.retries.failed(operation.key, lack, now)
+
+    def _judge(self, outcomes: Sequence[Outcome], left: Plan, now: float, actors: Mapping[str, str]) -> frozenset[Key]:
+        """Note what to try again and when; return what is fought over from now on."""
+        again = {operation.key for operation in left.operations}
+        fought: set[Key] = set()
+        for outcome in outcomes:
+            key, table = outcome.operation.key, outcome.operation.resource.table
+            if outcome.result is Result.FAILED and outcome.error is not None:
+                self.retries.failed(key, outcome.error, now)
+            elif outcome.result is Result.DONE and key in again:
+                self.retries.failed(key, StaleError(f"{key}: was done, and at a second look it was not so"), now)
+            elif outcome.result is Result.DONE:
+                self.retries.succeeded(key)
+                if key in self._made and self.fights.repaired(key, actors.get(table, ""), now):
+                    fought.add(key)
+        self._made |= {outcome.operation.key for outcome in outcomes if outcome.result is Result.DONE}
+        self.fights.forget_calm(now)
+        return frozenset(fought)
+
+    def _forget_what_is_gone(self, observation: Observation, desired: Sequence[Resource]) -> None:
+        """Drop from the inventory what somebody else has removed: made again by others, it would not be ours."""
+        if observation.unseen:
+            return
+        inventory = self._store.load()
+        wanted = {resource.key for resource in desired}
+        gone = [key for key in inventory.entries if key not in observation.resources and key not in wanted]
+        if gone:
+            self._store.save(inventory.without(gone))
+
+
 def look(desired: Sequence[Resource], backends: Sequence[Backend], store: InventoryStore) -> Look:
-    """Look at the node and plan; change nothing. Raises PlanError."""
-    observation = observe(backends, desired, store.load())
-    plan = diff(desired, observation)
-    return Look(observation, plan, lacking(plan, backends))
+    """Look at the node and plan; change nothing. Raises PlanError, other StellwerkErrors."""
+    return Rounds(backends, store).look(desired)
 
 
 def apply(
@@ -69,27 +174,43 @@ def apply(
     store: InventoryStore,
     watch: Watcher = lambda _: None,
 ) -> Round:
-    """Carry out the plan that was made of a look, and verify by looking again.
+    """Carry out the plan that was made of a look, as a whole, and verify by looking again.
 
     Raises ConflictError and LackError, and then nothing was changed.
     """
-    if seen.plan.conflicts:
-        raise ConflictError(seen.plan)
-    if seen.lacks:
-        raise LackError(seen.lacks)
-    _forget_what_is_gone(seen.observation, desired, store)
-    outcomes = carry_out(seen.plan, backends, store, watch)
-    after = look(desired, backends, store)
-    _forget_what_is_gone(after.observation, desired, store)
-    return Round(outcomes, after)
+    check_nothing_in_the_way(seen)
+    return Rounds(backends, store).apply(seen, desired, now=0.0, watch=watch)
 
 
-def _forget_what_is_gone(observation: Observation, desired: Sequence[Resource], store: InventoryStore) -> None:
-    """Drop from the inventory what somebody else has removed: made again by others, it would not be ours."""
-    if observation.unseen:
-        return
-    inventory = store.load()
-    wanted = {resource.key for resource in desired}
-    gone = [key for key in inventory.entries if key not in observation.resources and key not in wanted]
-    if gone:
-        store.save(inventory.without(gone))
+class _OneWriter:
+    """An inventory store that nobody else writes to, so that it is read once."""
+
+    def __init__(self, store: InventoryStore) -> None:
+        self._store = store
+        self._inventory: Inventory | None = None
+
+    def load(self) -> Inventory:
+        if self._inventory is None:
+            self._inventory = self._store.load()
+        return self._inventory
+
+    def save(self, inventory: Inventory) -> None:
+        self._inventory = None
+        self._store.save(inventory)
+        self._inventory = replace(inventory, lost=False)
+
+
+def _standing_on(keys: Set[Key], desired: Sequence[Resource]) -> frozenset[Key]:
+    """Return the keys with all that is desired on them, and on that."""
+    needers: dict[Key, list[Key]] = {}
+    for resource in desired if keys else ():
+        for need in {*resource.requires(), *filter(None, (resource.part_of(),))}:
+            needers.setdefault(need, []).append(resource.key)
+    found: set[Key] = set()
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting += needers.get(key, ())
+    return frozenset(found)

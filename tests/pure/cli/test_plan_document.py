@@ -71,7 +71,7 @@ PLAN = Plan(
         ),
     ),
     pending=(Pending(WireGuardPort(link="wg-mesh", port=51820), "somebody has to look"),),
-    conflicts=(Conflict(GRE.key, "not ours"),),
+    conflicts=(Conflict(GRE.key, "not ours", over=GRE.key),),
     unseen={"babel": BusyError("not now")},
 )
 
