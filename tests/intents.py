@@ -86,7 +86,25 @@ def node_files(draw: st.DrawFn) -> str:
         node["gre"] = draw(gre())
     if draw(st.booleans()):
         node |= draw(_mesh([tunnel["name"] for tunnel in node.get("gre", [])]))
+    node |= draw(_care("mesh" in node, [interface["name"] for interface in node.get("wireguard", [])]))
     return json.dumps(node, indent=1)
+
+
+@st.composite
+def _care(draw: st.DrawFn, mesh: bool, wireguards: list[str]) -> dict[str, Any]:
+    """How the node is changed, of which its objects know nothing."""
+    checks: list[dict[str, Any]] = [
+        {"ping": "2001:db8:1::9"},
+        {"ping": "fe80::9", "interface": "wan", "timeout": "1s"},
+        {"tcp": "[2001:db8:1::9]:443"},
+        {"program": ["/bin/true", "now"]},
+        *({"babel_neighbours": 1, **where} for where in ({}, {"interface": "mesh0"}) if mesh),
+        *({"wireguard_handshake": name, "not_older_than": "3m"} for name in wireguards),
+    ]
+    found: dict[str, Any] = draw(st.sampled_from([{}, {"confirm": "1m30s"}, {"guards": {"deletes": "100%"}}]))
+    if draw(st.booleans()):
+        found = {**found, "checks": draw(st.lists(st.sampled_from(checks), max_size=3))}
+    return found
 
 
 @st.composite

@@ -10,4 +10,9 @@ def test_it_is_current() -> None:
 
 def test_every_feature_is_in_it() -> None:
     text = node_file.text()
-    assert all(f"\n## `{name}`\n\n{feature.description}\n" in text for name, feature in features().items())
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for name, feature in features().items():
+        row = next(row for row in rows if row.startswith(f"| `{name}` |"))
+        assert feature.description in row
+        # One that is a single value has no fields to tell of.
+        assert f"\n## `{name}`\n\n{feature.description}\n" in text or "[" not in row
