@@ -1,146 +1,108 @@
-"""What Stellwerk keeps on disk between runs: the inventory, and a lock so that two never act at once."""
+"""What Stellwerk keeps on disk between runs, and a lock so that two never act at once."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from intent.resources.resource import Key
 from reconciler.backends.atomic_files import sync_folder
-from reconciler.core.errors import DeniedError, RefusedError, StellwerkError
+from reconciler.backends.state_folder_errors import refused
+from reconciler.backends.state_folder_files import FORMS, INTENTS, INVENTORY, SUSPENSION, Form, Value, read, write
+from reconciler.backends.state_folder_lock import Role, held
+from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
+from reconciler.core.suspension import Suspension
 
-VERSION = 1
-
-
-class DamagedStateError(RefusedError):
-    """A file of the state folder cannot be understood."""
+MOST_SET_ASIDE = 3
+"""How many damaged files of one name are kept: the first ones, which show the beginning, and the latest."""
 
 
 class StateFolder:
-    """The folder that holds ``inventory.json`` and ``lock``; it is made, with mode 0700, at the first write."""
+    """The folder with what is known about this node; it is made, with mode 0700, at the first write.
+
+    Each ``load`` raises DamagedStateError for a file that is not as it was saved, and other StellwerkErrors; each
+    ``save`` raises StellwerkError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self) -> Inventory:
-        """Return the inventory, a lost one when there is none. Raises DamagedStateError, other StellwerkErrors."""
-        path = self.folder / "inventory.json"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return Inventory(lost=True)
-        except OSError as exc:
-            kind = DeniedError if isinstance(exc, PermissionError) else StellwerkError
-            raise kind(f"{path} cannot be read: {exc.strerror}; {_advice(exc)}") from exc
-        except UnicodeDecodeError as exc:
-            raise _damaged(path, exc) from exc
-        try:
-            return _decode(json.loads(text))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-            raise _damaged(path, exc) from exc
+        """Return the inventory, a lost one when there is none."""
+        found = read(self.folder, INVENTORY)
+        return Inventory(lost=True) if found is None else found
 
     def save(self, inventory: Inventory) -> None:
-        """Write the inventory so that a reader, or a boot after a power cut, finds all of the old or of the new.
+        """Keep the inventory so that it survives a crash from the moment this returns."""
+        self._write(INVENTORY, inventory)
 
-        Raises StellwerkError when it cannot be written.
-        """
-        path = self.folder / "inventory.json"
+    def load_intents(self) -> Intents:
+        """Return the intents, empty ones when there are none."""
+        found = read(self.folder, INTENTS)
+        return Intents() if found is None else found
+
+    def save_intents(self, intents: Intents) -> None:
+        """Keep the intents so that they survive a crash from the moment this returns."""
+        self._write(INTENTS, intents)
+
+    def load_suspension(self) -> Suspension | None:
+        """Return the suspension, ``None`` when there is none. Who cannot read it does best to change nothing."""
+        return read(self.folder, SUSPENSION)
+
+    def save_suspension(self, suspension: Suspension | None) -> None:
+        """Keep the suspension, or lift it, damaged or not; that survives a crash from the moment this returns."""
+        if suspension is not None:
+            self._write(SUSPENSION, suspension)
+            return
+        path = self.folder / SUSPENSION.name
         try:
-            self._make_folder()
-            new = path.with_suffix(".new")
-            with open(new, "w", encoding="utf-8", opener=_private) as file:
-                json.dump(_encode(inventory), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(new, path)
+            path.unlink()
+            sync_folder(str(self.folder))
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise refused(f"{path} cannot be removed", exc) from exc
+
+    def set_aside(self, name: str) -> Path:
+        """Move a damaged file to ``NAME.damaged-N``, so that there is none, and return where it is.
+
+        Raises ValueError for a name that is not one of the files that are loaded here, StellwerkError.
+        """
+        if name not in [form.name for form in FORMS]:
+            raise ValueError(f"{name} is no file that is loaded from the state folder")
+        path = self.folder / name
+        places = [self.folder / f"{name}.damaged-{number}" for number in range(1, MOST_SET_ASIDE + 1)]
+        place = next((one for one in places if not os.path.lexists(one)), places[-1])
+        try:
+            os.rename(path, place)
             sync_folder(str(self.folder))
         except OSError as exc:
-            raise StellwerkError(
-                f"{path} cannot be written: {exc.strerror}. Nothing was changed that it would have to record; "
-                f"{_advice(exc)}"
-            ) from exc
+            raise refused(f"{path} cannot be moved to {place}", exc) from exc
+        return place
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the right to change the node; it ends with the process. Raises RefusedError when another has it."""
+    def locked(self, *, role: Role = "apply", wait_seconds: float = 0) -> Iterator[None]:
+        """Hold the right to change the node, waiting for it so long at most; it ends with the process.
+
+        Raises RefusedError, which says who has it, when another does.
+        """
         path = self.folder / "lock"
         try:
             self._make_folder()
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise StellwerkError(f"{path} cannot be opened: {exc.strerror}; {_advice(exc)}") from exc
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise RefusedError(
-                f"another stellwerk (process {holder}) is changing this node; wait until it has finished"
-            ) from exc
-        except OSError as exc:
-            os.close(descriptor)
-            raise StellwerkError(f"{path} cannot be locked: {exc.strerror}; {_advice(exc)}") from exc
-        try:
-            # The lock holds without the number, which is for the words of whoever comes second.
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            raise refused(f"{path} cannot be opened", exc) from exc
+        with held(path, role, wait_seconds):
             yield
-        finally:
-            os.close(descriptor)
+
+    def _write(self, form: Form[Value], value: Value) -> None:
+        try:
+            self._make_folder()
+            write(self.folder, form, value)
+        except OSError as exc:
+            deed = f"{self.folder / form.name} cannot be written (nothing was changed that it would have to record)"
+            raise refused(deed, exc) from exc
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _advice(error: OSError) -> str:
-    """Return what the operator can do about an error of the folder."""
-    other = "or name another folder with --state-dir"
-    if isinstance(error, PermissionError):
-        return f"run it as root, {other}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"make room on its file system, {other}"
-    if error.errno == errno.EROFS:
-        return f"its file system is mounted read-only: mount it writable, {other}"
-    return f"see what is wrong with the folder, {other}"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _damaged(path: Path, cause: Exception) -> DamagedStateError:
-    return DamagedStateError(
-        f"{path} is damaged ({cause}). It says which unmarked objects are ours (addresses, sysctls, babeld's "
-        "interfaces). Put a copy back, or move the file away: what carries a mark is found again, the rest is then "
-        "treated as not ours"
-    )
-
-
-def _encode(inventory: Inventory) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "objects": [
-            {"key": [key.space, *key.name], "remembered": held}
-            for key, held in sorted(inventory.entries.items(), key=repr)
-        ],
-        "partitions": {table: sorted(parts, key=repr) for table, parts in sorted(inventory.partitions.items())},
-    }
-
-
-def _decode(document: dict[str, Any]) -> Inventory:
-    if document["version"] != VERSION:
-        raise ValueError(f"version {document['version']} is not {VERSION}")
-    entries: dict[Key, dict[str, Any]] = {}
-    for entry in document["objects"]:
-        space, *name = entry["key"]
-        entries[Key(str(space), tuple(name))] = dict(entry["remembered"])
-    partitions = {str(table): frozenset(parts) for table, parts in document["partitions"].items()}
-    return Inventory(entries, partitions)

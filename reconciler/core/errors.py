@@ -4,6 +4,7 @@
 
     StellwerkError
     ├── RefusedError            a conflict or a guard: nothing was changed
+    │   └── DamagedStateError   a file that is kept between runs cannot be understood
     └── BackendError            a look or a change that a backend could not make
         ├── UnsupportedError    the kernel or daemon lacks what is asked for; trying again does not help
         ├── DeniedError         rights are missing
@@ -27,6 +28,14 @@ class StellwerkError(Exception):
 
 class RefusedError(StellwerkError):
     """A conflict or a safety guard stopped the change before anything was touched."""
+
+
+class DamagedStateError(RefusedError):
+    """A file that is kept between runs cannot be understood; ``name`` is the file's, without its folder."""
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(words)
+        self.name = name
 
 
 class BackendError(StellwerkError):

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intent.resources.resource import Key
-from reconciler.backends.state_folder import DamagedStateError, StateFolder
-from reconciler.core.errors import RefusedError, StellwerkError
+from reconciler.backends.state_folder import StateFolder
+from reconciler.core.errors import DamagedStateError, StellwerkError
 from reconciler.core.inventory import Inventory
 
 SOME = Inventory(
@@ -119,7 +114,7 @@ def test_every_file_cut_short_is_damaged(folder: StateFolder) -> None:
             folder.load()
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "open"])
+@pytest.mark.parametrize("step", ["fsync", "rename", "open"])
 def test_a_write_that_fails_leaves_the_old_inventory(
     folder: StateFolder, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,25 +135,25 @@ def test_a_write_that_fails_leaves_the_old_inventory(
 def test_it_is_on_disk_before_it_takes_the_old_ones_place(folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.save(SOME)
     steps: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    fsync, rename = os.fsync, os.rename
 
     def synced(descriptor: int) -> None:
         steps.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
         fsync(descriptor)
 
-    def replaced(old: Path, new: Path) -> None:
-        steps.append(f"replace {new.name}")
-        replace(old, new)
+    def renamed(old: str, new: str) -> None:
+        steps.append(f"rename {Path(new).name}")
+        rename(old, new)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(os, "rename", renamed)
     folder.save(Inventory())
-    assert steps == ["fsync inventory.new", "replace inventory.json", "fsync state"]
+    assert steps == ["fsync .inventory.json.stellwerk", "rename inventory.json", "fsync state"]
 
 
 def test_what_a_killed_write_left_behind_is_no_hindrance(folder: StateFolder) -> None:
     folder.save(SOME)
-    (folder.folder / "inventory.new").write_text("half of an inv")
+    (folder.folder / ".inventory.json.stellwerk").write_text("half of an inv")
     assert folder.load() == SOME
     folder.save(Inventory())
     assert folder.load() == Inventory()
@@ -170,72 +165,6 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_its_path(tmp_path: Path) 
     with pytest.raises(StellwerkError, match="--state-dir"):
         folder.save(SOME)
     with pytest.raises(StellwerkError, match="--state-dir"), folder.locked():
-        pass
-
-
-@contextmanager
-def another_process_with_the_lock(folder: StateFolder) -> Iterator[subprocess.Popen[str]]:
-    program = (
-        "import pathlib, sys\n"
-        "from reconciler.backends.state_folder import StateFolder\n"
-        "with StateFolder(pathlib.Path(sys.argv[1])).locked():\n"
-        "    print('locked', flush=True)\n"
-        "    sys.stdin.readline()\n"
-        "print('let go', flush=True)\n"
-        "sys.stdin.readline()\n"
-    )
-    command = [sys.executable, "-c", program, str(folder.folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "locked\n"
-            yield process
-        finally:
-            process.kill()
-
-
-def test_of_two_processes_one_has_the_lock_and_the_other_is_told_who(folder: StateFolder) -> None:
-    with another_process_with_the_lock(folder) as process:
-        with pytest.raises(RefusedError, match=f"process {process.pid}"), folder.locked():
-            pass
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "let go\n"
-        with folder.locked():
-            pass
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_the_lock_dies_with_its_holder(folder: StateFolder, how: signal.Signals) -> None:
-    with another_process_with_the_lock(folder) as process:
-        process.send_signal(how)
-        process.wait()
-        with folder.locked():
-            pass
-
-
-def test_a_process_that_the_holder_started_does_not_hold_the_lock(folder: StateFolder) -> None:
-    with folder.locked():
-        child = subprocess.Popen(["sleep", "60"], close_fds=False)
-    try:
-        with folder.locked():
-            pass
-    finally:
-        child.kill()
-        child.wait()
-
-
-def test_a_failure_inside_lets_go_of_the_lock(folder: StateFolder) -> None:
-    with pytest.raises(ZeroDivisionError), folder.locked():
-        _ = 1 // 0
-    with folder.locked():
-        pass
-
-
-def test_one_process_does_not_take_it_twice(folder: StateFolder) -> None:
-    with folder.locked(), pytest.raises(RefusedError, match=str(os.getpid())), folder.locked():
         pass
 
 

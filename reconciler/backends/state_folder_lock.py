@@ -1,0 +1,75 @@
+"""The right to change a node: a lock on a file (flock(2)), held by one process at a time and gone with it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from reconciler.backends.state_folder_errors import refused
+from reconciler.core.errors import RefusedError
+
+Role = Literal["apply", "run"]
+"""What holds the lock: ``stellwerk apply``, for moments, or the daemon ``stellwerk run``, for as long as it runs."""
+
+_POLL_SECONDS = 0.05
+_LONGEST_NOTE_BYTES = 64
+
+
+@contextlib.contextmanager
+def held(path: Path, role: Role, wait_seconds: float) -> Iterator[None]:
+    """Hold the lock, once it is free, waiting so long at most; it ends with the process.
+
+    Raises RefusedError, which names the holder, when another has it; StellwerkError when it cannot be taken.
+    """
+    try:
+        # Not inherited: what we start, such as babeld, outlives us and must not keep the lock.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise refused(f"{path} cannot be opened", exc) from exc
+    try:
+        try:
+            _take(descriptor, wait_seconds)
+        except OSError as exc:
+            raise refused(f"{path} cannot be locked", exc) from exc
+        # The lock holds without the note, which is for the words of whoever comes second.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {role}\n".encode(), 0)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, wait_seconds: float) -> None:
+    """Take the lock. Raises RefusedError when it is not free in time, OSError."""
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as exc:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise RefusedError(_who(os.pread(descriptor, _LONGEST_NOTE_BYTES, 0))) from exc
+            time.sleep(min(_POLL_SECONDS, left))
+
+
+def _who(note: bytes) -> str:
+    """Return in words who holds the lock, by the note in it, and what to do."""
+    number, _, role = note.decode("ascii", errors="replace").partition(" ")
+    process = number.strip() if number.strip().isdigit() else "unknown"
+    if role.strip() == "run":
+        return (
+            f"the daemon `stellwerk run` (process {process}) looks after this node and makes its changes; change the "
+            "node file that it follows, or stop it first"
+        )
+    return f"another stellwerk (process {process}) is changing this node; wait until it has finished"
