@@ -1,0 +1,158 @@
+"""At which document a node is held, and how it comes to be held at another one.
+
+What the node file says, what was given by hand, what is on trial and what was rolled back come together here; every
+step is on disk before anything follows from it. See `reconciler.core.intents` for how a trial ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from reconciler.core.clock import Clock
+from reconciler.core.errors import RefusedError
+from reconciler.core.intents import Document, Given, Intents, IntentStore
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """The node file as it was read last: a document, or what is wrong with it. ``name`` is its path."""
+
+    name: str | None = None
+    document: Document | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A document that was not adopted, why, and since when (seconds since 1970). It is not tried again by itself."""
+
+    document: Document
+    reason: str
+    since: float
+
+
+@dataclass
+class Custody:
+    """Keeps the intents of a node. Raises StellwerkError where the disk fails; the step is not taken then."""
+
+    store: IntentStore
+    clock: Clock
+    file: FileState = field(default_factory=FileState)
+    intents: Intents = field(default_factory=Intents)
+    refusal: Refusal | None = None
+
+    def load(self) -> None:
+        """Take what is on disk."""
+        self.intents = self.store.load_intents()
+
+    def candidate(self) -> Document | None:
+        """Return the document that the node is asked to be held at, before it is asked whether that may be.
+
+        The latest word counts: a document given by hand holds until the node file changes.
+        """
+        file, given = self.file.document, self.intents.given
+        if given is not None and (file is None or given.instead_of == file.digest):
+            return given.document
+        return file
+
+    def held(self) -> Document | None:
+        """Return the document that the node is held at, ``None`` for none."""
+        trial = self.intents.trial
+        return trial.document if trial is not None else self.intents.adopted or self.intents.good
+
+    def emptied(self) -> bool:
+        """Return whether the node is held at nothing, since the first document ever was rolled back."""
+        return self.held() is None and bool(self.intents.quarantine)
+
+    def is_new(self, candidate: Document) -> bool:
+        """Return whether a document is another one than the node is held at, and may be tried."""
+        known = [self.held(), None if self.refusal is None else self.refusal.document]
+        if self.intents.trial is not None:
+            known.append(self.intents.trial.before)
+        if any(one is not None and one.digest == candidate.digest for one in known):
+            return False
+        return self.intents.quarantined(candidate.digest) is None
+
+    def check_not_quarantined(self, document: Document) -> None:
+        """Raise RefusedError for a document that was rolled back."""
+        if (known := self.intents.quarantined(document.digest)) is not None:
+            raise RefusedError(
+                f"this intent was rolled back ({known.reason}) and is in quarantine; change it, or say "
+                "`stellwerk retry` to have it tried again"
+            )
+
+    def by_hand(self, document: Document) -> Given:
+        """Return a document as given by hand instead of what the node file says now."""
+        return Given(document, None if self.file.document is None else self.file.document.digest)
+
+    def adopt(self, document: Document, given: Given | None) -> None:
+        """Hold the node at a document from now on."""
+        self._save(replace(self.intents, given=given).adopting(document))
+        self.refusal = None
+
+    def arm(self, document: Document, given: Given | None, seconds: float) -> None:
+        """Hold the node at a document on trial."""
+        intents = replace(self.intents, given=given, trial=None)
+        self._save(intents.armed(document, seconds, self.clock))
+        self.refusal = None
+
+    def refuse(self, document: Document, reason: str) -> None:
+        """Take note that a document cannot be adopted."""
+        self.refusal = Refusal(document, reason, self.clock.wall())
+
+    def trial_is_over(self) -> bool:
+        """Return whether the time of what is on trial has run out."""
+        return self.intents.trial is not None and not self.intents.trial.seconds_left(self.clock)
+
+    def confirm(self) -> Document:
+        """Keep what is on trial, and return it. Raises RefusedError when nothing is, or it is too late."""
+        trial = self.intents.trial
+        if trial is None:
+            raise RefusedError("nothing waits to be confirmed" + self._rolled_back_last())
+        if self.trial_is_over():
+            raise RefusedError("it is too late to confirm: the time is over, and the change is being undone")
+        self._save(self.intents.confirmed(self.clock))
+        return trial.document
+
+    def roll_back(self, because: str) -> Document:
+        """Put what is on trial in quarantine, and return it; the one before is held again. Raises RefusedError.
+
+        Where the disk fails this holds all the same for as long as the program lives: what is on disk says that it
+        is on trial, so that it is undone after a restart too.
+        """
+        trial = self.intents.trial
+        if trial is None:
+            raise RefusedError("nothing is on trial that could be rolled back" + self._rolled_back_last())
+        rolled_back = self.intents.rolled_back(because, self.clock)
+        try:
+            self._save(rolled_back)
+        finally:
+            self.intents = rolled_back
+        return trial.document
+
+    def abandon(self) -> None:
+        """Leave a trial without a verdict, because something known is asked for instead: the one before is held."""
+        if self.intents.trial is not None:
+            self._save(replace(self.intents, adopted=self.intents.trial.before, trial=None))
+
+    def reached(self, document: Document) -> None:
+        """Take note that the node is what a document asks for, which makes it a good one unless it is on trial."""
+        adopted = self.intents.adopted
+        if self.intents.trial is None and adopted is not None and adopted.digest == document.digest:
+            reached = self.intents.reached(self.clock)
+            if reached is not self.intents:
+                self._save(reached)
+
+    def release(self) -> None:
+        """Let what was rolled back be tried again. Raises RefusedError when nothing was."""
+        if not self.intents.quarantine:
+            raise RefusedError("nothing is in quarantine")
+        self._save(self.intents.released())
+
+    def _save(self, intents: Intents) -> None:
+        self.store.save_intents(intents)
+        self.intents = intents
+
+    def _rolled_back_last(self) -> str:
+        last = self.intents.quarantine[-1] if self.intents.quarantine else None
+        return "" if last is None else f"; intent {last.digest[:12]} was rolled back: {last.reason}"

@@ -1,0 +1,77 @@
+"""What a round did, as facts for the history, the log and the status: JSON objects without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from intent.resources.resource import Key, Resource
+from reconciler.core.apply import Outcome, Result
+from reconciler.core.plan import Action, Impact, Plan
+from reconciler.core.reconcile import Round
+
+MOST_OPERATIONS = 100
+"""How many operations a fact lists; of more it tells the number."""
+
+
+def operations(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """Return what was tried, and what became of it. What was only waiting for something is left out."""
+    tried = [outcome for outcome in outcomes if outcome.result is not Result.SKIPPED]
+    found: dict[str, Any] = {"operations": [_operation(outcome) for outcome in tried[:MOST_OPERATIONS]]}
+    if len(tried) > MOST_OPERATIONS:
+        found["more_operations"] = len(tried) - MOST_OPERATIONS
+    return found
+
+
+def _operation(outcome: Outcome) -> dict[str, Any]:
+    operation = outcome.operation
+    told: dict[str, Any] = {
+        "action": str(operation.action),
+        "description": operation.resource.describe(),
+        "impact": str(operation.impact),
+        "reason": operation.reason,
+        "result": str(outcome.result),
+    }
+    if outcome.error is not None:
+        told["error"] = str(outcome.error)
+    if outcome.undrained is not None:
+        told["undrained"] = str(outcome.undrained)
+    return told
+
+
+def outcome(done: Round) -> str:
+    """Return in a few words how a round ended."""
+    results = [one.result for one in done.outcomes]
+    words = [f"{results.count(result)} {result}" for result in (Result.DONE, Result.FAILED) if results.count(result)]
+    return ", ".join((*words, difference(done.remaining.plan)))
+
+
+def difference(plan: Plan) -> str:
+    """Return in a few words what is not as it should be."""
+    if plan.empty:
+        return "in sync"
+    counts = {
+        "to create": _count(plan, Action.CREATE, Impact.ADDITION),
+        "to change": _count(plan, Action.UPDATE, Impact.IN_PLACE, Impact.DISRUPTIVE),
+        "to replace": _count(plan, Action.CREATE, Impact.REPLACEMENT),
+        "to delete": _count(plan, Action.DELETE, Impact.REMOVAL),
+        "pending": len(plan.pending),
+        "in conflict": len(plan.conflicts),
+        "not seen": len(plan.unseen),
+    }
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+
+
+def _count(plan: Plan, action: Action, *impacts: Impact) -> int:
+    return sum(operation.action is action and operation.impact in impacts for operation in plan.operations)
+
+
+def named(key: Key, resource: Resource | None = None) -> dict[str, Any]:
+    """Return an object as facts name it."""
+    return {"key": [key.space, *key.name], "description": str(key) if resource is None else resource.describe()}
+
+
+def shortened(words: Sequence[str], most: int = 3) -> str:
+    """Return the first few of many words."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return "; ".join(words[:most]) + more

@@ -1,0 +1,607 @@
+"""The loop that keeps a node at its intent: when to make a round, and what to do after it.
+
+It has no thread and does not wait: whoever drives it tells it what happened (`hear`, `give_file`, the commands), lets
+it take a `turn`, and asks when the next one is `due`. News only mark what to look at; what to do is decided by a look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import random as any_number
+from typing import Any, Protocol, TypeVar
+
+from intent.checks import Check
+from intent.problems import IntentError
+from intent.resources.resource import Resource
+from reconciler.core import facts, status
+from reconciler.core.apply import Result, Watcher
+from reconciler.core.backend import Backend, News
+from reconciler.core.checks import CheckResult
+from reconciler.core.clock import Clock
+from reconciler.core.custody import Custody, FileState
+from reconciler.core.errors import RefusedError, StellwerkError
+from reconciler.core.guards import check_deletions
+from reconciler.core.history import History
+from reconciler.core.intents import Document, Given, IntentStore
+from reconciler.core.inventory import InventoryStore
+from reconciler.core.plan import Plan
+from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
+from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
+from reconciler.core.suspension import Suspension, SuspensionStore
+
+FULL_LOOK_SECONDS = 300.0
+"""How often everything is looked at, whatever the news are."""
+SLOW_LOOK_SECONDS = 30.0
+"""How often the tables are looked at that have no news, such as WireGuard's."""
+CHECKS_SECONDS = 60.0
+"""How often the checks are carried out when nothing is on trial."""
+TRIAL_CHECKS_SECONDS = 1.0
+"""How long to wait before checks are carried out again in a trial."""
+LONGEST_STEADY_SECONDS = 15.0
+"""For how long checks must go on passing to confirm a trial: what was cut looks well for a moment more."""
+STEADY_SHARE = 0.25
+TIMER_JITTER = 0.1
+SHORTEST_REST_SECONDS = 1.0
+MOST_RECENT = 20
+MOST_ROUNDS_A_TURN = 8
+
+_WORRYING = frozenset({"failed", "refused", "rolled back", "fight"})
+
+log = logging.getLogger("stellwerk")
+
+T = TypeVar("T")
+
+
+class Mode(StrEnum):
+    """What the loop does about a difference."""
+
+    ENFORCE = "enforce"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a document asks for. Without a document it is nothing: all that is ours is to go."""
+
+    document: Document | None
+    node: str = ""
+    desired: tuple[Resource, ...] = ()
+    confirm_seconds: int | None = None
+    checks: tuple[Check, ...] = ()
+    largest_deleted_share: float = 1.0
+    notes: tuple[str, ...] = ()
+
+
+NOTHING = Wanted(None)
+
+
+class Interpreter(Protocol):
+    """Turns documents into what they ask for."""
+
+    def interpret(self, document: Document) -> Wanted:
+        """Return what the document asks for now, the very same value while nothing it refers to has changed.
+
+        Raises IntentError and BackendError.
+        """
+        ...
+
+
+class Checker(Protocol):
+    """Carries out checks in the background; the results come by `Loop.checked`."""
+
+    def start(self, checks: Sequence[Check], turn: int) -> None:
+        """Begin with the checks, unless some are under way; ``turn`` is given back with the results."""
+        ...
+
+
+class Store(InventoryStore, IntentStore, SuspensionStore, Protocol):
+    """What is kept on disk."""
+
+
+@dataclass(slots=True)
+class Since:
+    """A state and the time, in seconds since 1970, since when it has been so."""
+
+    value: str = "unknown"
+    wall: float = 0.0
+
+    def become(self, value: str, wall: float) -> None:
+        """Take a state; the same one keeps its time."""
+        if value != self.value or not self.wall:
+            self.value, self.wall = value, wall
+
+
+class Timer:
+    """A time at which something is due again and again, each time a little earlier or later; at once to begin with."""
+
+    def __init__(self, seconds: float, random: Random) -> None:
+        self.at = 0.0
+        self._seconds = seconds
+        self._random = random
+
+    def wind(self, now: float) -> None:
+        """Be due again after the time of the timer."""
+        self.at = now + self._seconds * (1 + TIMER_JITTER * (2 * self._random() - 1))
+
+
+class Dirt:
+    """What is to be looked at again, and why."""
+
+    def __init__(self) -> None:
+        self.tables: set[str] = set()
+        self.all = True
+        self.because: dict[str, None] = {}
+        self.actors: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return self.all or bool(self.tables)
+
+    def mark_all(self, because: str) -> None:
+        """Have everything looked at."""
+        self.all = True
+        self.because[because] = None
+
+    def take(self) -> tuple[frozenset[str] | None, str]:
+        """Return the tables to look at, ``None`` for all, with the reason, and begin anew."""
+        tables = None if self.all else frozenset(self.tables)
+        because = ", ".join(self.because) or "it was tried again"
+        self.tables, self.all, self.because = set(), False, {}
+        return tables, because
+
+
+class Loop:
+    """Keeps one node. Commands are refused with RefusedError; nothing else raises."""
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        backends: Sequence[Backend],
+        store: Store,
+        history: History,
+        checker: Checker,
+        clock: Clock,
+        mode: Mode = Mode.ENFORCE,
+        random: Random = any_number,
+    ) -> None:
+        self.mode = mode
+        self.clock = clock
+        self.custody = Custody(store, clock)
+        self.rounds = Rounds(backends, store, random)
+        self.wanted: Wanted | None = None
+        self.seen: Look | None = None
+        self.checks: tuple[CheckResult, ...] = ()
+        self.troubles: dict[str, str] = {}
+        self.sync, self.health = Since(), Since()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
+        self.rounds_made = 0
+        self._interpreter, self._store, self._history, self._checker = interpreter, store, history, checker
+        self._random = random
+        self._full = Timer(FULL_LOOK_SECONDS, random)
+        self._slow = Timer(SLOW_LOOK_SECONDS, random)
+        self._checks_timer = Timer(CHECKS_SECONDS, random)
+        self._without_news = frozenset[str]()
+        self._dirt = Dirt()
+        self._rests = 0
+        self._rest_until = 0.0
+        self._blind = 0
+        self._blind_until = 0.0
+        self._checks_turn = 0
+        self._well_at: float | None = None
+        self._rolled_back = False
+        self._told: set[tuple[Any, ...]] = set()
+        self._guarded("intents", self.custody.load)
+        self.suspension: Suspension | None = self._guarded("suspension", store.load_suspension)
+
+    # What happened.
+
+    def tables_without_news(self, tables: frozenset[str]) -> None:
+        """Say which tables have no news, so that they are looked at by the clock."""
+        self._without_news = tables
+
+    def give_file(self, name: str, document: Document | None, problem: str | None = None) -> None:
+        """Say what the node file holds now: a document, or what is wrong with it, which changes nothing."""
+        before, self.custody.file = self.custody.file, FileState(name, document, problem)
+        if problem is not None and problem != before.problem:
+            self._tell("refused", because="the node file changed", outcome=problem)
+        if document is not None and document != before.document:
+            self.custody.refusal = None
+        self._dirt.mark_all("the node file changed")
+
+    def hear(self, news: News) -> None:
+        """Take note of what has changed."""
+        if news.tables is None:
+            self._dirt.mark_all("news were lost")
+        elif news.tables:
+            self._dirt.tables |= news.tables
+            self._dirt.because["something changed"] = None
+        self._dirt.actors |= news.actors
+
+    def references_changed(self) -> None:
+        """Say that something the documents refer to may have changed."""
+        self._dirt.mark_all("something that the node file refers to changed")
+
+    def checked(self, results: Sequence[CheckResult], turn: int) -> None:
+        """Take the results of checks, with the turn that they were started with."""
+        if turn != self._checks_turn:
+            # Begun before the latest change of the intent: they say nothing about it.
+            self._checks_timer.at = 0.0
+            return
+        self.checks = tuple(results)
+        if self._rolled_back:
+            self._rolled_back = False
+            failed = self.failed_checks()
+            words = f"these checks fail now as well: {facts.shortened(failed)}" if failed else "all checks pass now"
+            self._tell("checked", because="it was rolled back", outcome=words)
+        trial, now = self.custody.intents.trial, self.clock.now()
+        if trial is None:
+            return
+        self._checks_timer.at = now + TRIAL_CHECKS_SECONDS
+        if self.failed_checks() or not self._in_sync():
+            self._well_at = None
+        elif self._well_at is None:
+            self._well_at = now + min(LONGEST_STEADY_SECONDS, STEADY_SHARE * trial.seconds_left(self.clock))
+        elif now >= self._well_at:
+            self._guarded("intents", lambda: self.confirm("all checks pass"))
+
+    def failed_checks(self) -> list[str]:
+        """Return the checks that failed last, each with the reason."""
+        return [f"{one.check.describe()}: {one.reason}" for one in self.checks if not one.passed]
+
+    # Commands.
+
+    def confirm(self, because: str = "confirmed by hand") -> None:
+        """Keep what is on trial. Raises RefusedError, other StellwerkErrors where the disk fails."""
+        document = self.custody.confirm()
+        self._tell("confirmed", because=because, digest=document.digest)
+        self._dirt.mark_all("confirmed")
+
+    def roll_back(self, because: str = "rolled back by hand") -> None:
+        """Undo what is on trial. Raises RefusedError."""
+        trial = self.custody.intents.trial
+        try:
+            self.custody.roll_back(because)
+        except RefusedError:
+            raise
+        except StellwerkError as exc:
+            self.troubles["intents"] = str(exc)
+        self._tell("rolled back", because=because, digest=None if trial is None else trial.document.digest)
+        self._rolled_back = True
+        self._rests, self._rest_until = 0, 0.0
+        self._dirt.mark_all("rolled back")
+
+    def suspend(self, reason: str, seconds: float | None) -> None:
+        """Change nothing for some time, ``None`` for until it is resumed. Raises StellwerkError."""
+        if self.custody.intents.trial is not None:
+            raise RefusedError("a change is on trial: `stellwerk confirm` or `stellwerk rollback` it first")
+        wall = self.clock.wall()
+        suspension = Suspension(reason, wall, None if seconds is None else wall + seconds)
+        self._store.save_suspension(suspension)
+        self.suspension = suspension
+        self._tell("suspended", because=reason)
+
+    def resume(self, because: str = "resumed by hand") -> None:
+        """End a suspension. Raises StellwerkError."""
+        if self.suspension is None:
+            raise RefusedError("nothing is suspended")
+        self._store.save_suspension(None)
+        self.suspension = None
+        self._tell("resumed", because=because)
+        self.reconcile(because)
+
+    def reconcile(self, because: str = "asked by hand") -> None:
+        """Look at everything and try everything again, a document that was refused too."""
+        self.custody.refusal = None
+        self.rounds.begin()
+        self._rests, self._rest_until = 0, 0.0
+        self._dirt.mark_all(because)
+
+    def allow_deletes(self) -> None:
+        """Adopt the document that was refused, whatever share of the node it deletes. Raises what else is wrong."""
+        self._check_may_change()
+        refusal = self.custody.refusal
+        if refusal is None:
+            raise RefusedError("no intent waits for that: none was refused")
+        self._adopt(refusal.document, self.custody.intents.given, None, allow_deletes=True)
+
+    def retry(self) -> None:
+        """Let what was rolled back be tried again. Raises StellwerkError."""
+        self.custody.release()
+        self._tell("released", because="asked by hand")
+        self._dirt.mark_all("asked by hand")
+
+    def apply(
+        self,
+        document: Document,
+        confirm_seconds: float | None = None,
+        allow_deletes: bool = False,
+        check: Callable[[Plan], None] = lambda _: None,
+        planned: Callable[[Wanted, Look], None] = lambda _, __: None,
+        watch: Watcher = lambda _: None,
+    ) -> Round:
+        """Hold the node at a document that was given by hand, as a whole or not at all, and make the first round.
+
+        ``check`` may refuse the plan, ``planned`` is told it before the first change, and ``watch`` each outcome.
+        Raises IntentError and StellwerkError, and then nothing was changed.
+        """
+        self._check_may_change()
+        self.custody.check_not_quarantined(document)
+        given = self.custody.by_hand(document)
+        seen = self._adopt(document, given, confirm_seconds, allow_deletes, strict=True, check=check)
+        if self.wanted is not None:
+            planned(self.wanted, seen)
+        return self._make_round(seen, "applied by hand", watch)
+
+    # Turns.
+
+    def due(self) -> float:
+        """Return when the next turn is due, by the clock's `now`."""
+        now = self.clock.now()
+        times = [self._full.at, self._slow.at]
+        if self.seen is not None and self.seen.plan.unseen:
+            times.append(self._blind_until)
+        if self._dirt:
+            times.append(now)
+        if self._may_change():
+            times += filter(None, (self.rounds.retries.due(now), self.rounds.fights.due(now)))
+        times = [max(self._rest_until, min(times))]
+        if self.wanted is not None and self.wanted.checks:
+            times.append(self._checks_timer.at)
+        if self.custody.intents.trial is not None and self.mode is Mode.ENFORCE:
+            times.append(now + self.custody.intents.trial.seconds_left(self.clock))
+        if self.suspension is not None and self.suspension.until is not None:
+            times.append(now + max(0.0, self.suspension.until - self.clock.wall()))
+        return min(times)
+
+    def turn(self) -> bool:
+        """Do what is due. Returns whether that was more than to look."""
+        worked = False
+        for _ in range(MOST_ROUNDS_A_TURN):
+            now = self.clock.now()
+            if self.custody.trial_is_over() and self.mode is Mode.ENFORCE:
+                self.roll_back(self._why_not_confirmed())
+            try:
+                found = now >= self._rest_until and self._round_where_due(now)
+            except (StellwerkError, IntentError) as exc:
+                self._rest(str(exc), now)
+                break
+            worked |= found
+            if not found:
+                break
+        self._start_checks_when_due()
+        wall = self.clock.wall()
+        self.sync.become(status.sync(self), wall)
+        self.health.become("degraded" if status.reasons(self) else "healthy", wall)
+        return worked
+
+    def _round_where_due(self, now: float) -> bool:
+        """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""
+        if self.suspension is not None and self.suspension.over(self.clock.wall()):
+            self.resume("the time of the suspension is over")
+        if now >= self._full.at:
+            self._dirt.mark_all("it was time")
+        elif now >= self._slow.at:
+            self._dirt.tables |= self._without_news
+            self._dirt.because["it was time"] = None
+            self._slow.wind(now)
+        if self.seen is not None and self.seen.plan.unseen and now >= self._blind_until:
+            self._dirt.tables |= self.seen.plan.unseen.keys()
+            self._dirt.because["it could not be seen"] = None
+        seen = self._choose() if self._dirt.all else None
+        if seen is None and not self._dirt and not (self.seen is not None and self._is_open(self.seen)):
+            return False
+        tables, because = self._dirt.take()
+        if tables is None:
+            self._full.wind(now)
+            self._slow.wind(now)
+        if self.wanted is None:
+            return False
+        if seen is None:
+            try:
+                seen = self.rounds.look(self.wanted.desired, tables)
+            except StellwerkError:
+                self._dirt.all = True
+                raise
+        self.seen = seen
+        self.rounds_made += 1
+        self._rests = 0
+        self.troubles.pop("round", None)
+        self._blind = self._blind + 1 if seen.plan.unseen else 0
+        if self._blind:
+            self._blind_until = now + backoff(self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
+        if not self._is_open(seen):
+            self._take_note_if_reached()
+            return False
+        self._make_round(seen, because)
+        return True
+
+    def _is_open(self, seen: Look) -> bool:
+        """Return whether there is something to do that may be done now."""
+        if self.wanted is None or not self._may_change():
+            return False
+        return self.rounds.open(seen, self.wanted.desired, self.clock.now())
+
+    def _make_round(self, seen: Look, because: str, watch: Watcher = lambda _: None) -> Round:
+        if self.wanted is None:
+            raise ValueError("a round without anything that is wanted")
+        now = self.clock.now()
+        try:
+            done = self.rounds.apply(seen, self.wanted.desired, now, self._dirt.actors, watch)
+        except BaseException:
+            self._dirt.all = True
+            raise
+        self.seen = done.remaining
+        self._dirt.actors.clear()
+        self._tell_round(done, because, self.clock.now() - now)
+        if self._is_open(done.remaining):
+            self._dirt.mark_all("what was left")
+        self._take_note_if_reached()
+        return done
+
+    # Which document.
+
+    def _choose(self) -> Look | None:
+        """Decide at which document the node is held; return the look by which a new one was adopted, if it was."""
+        candidate, trial = self.custody.candidate(), self.custody.intents.trial
+        if candidate is not None and self.custody.is_new(candidate):
+            if not self._may_change():
+                self._hold_at(self._interpreted(candidate))
+                return None
+            try:
+                given = None if candidate is self.custody.file.document else self.custody.intents.given
+                return self._adopt(candidate, given)
+            except (StellwerkError, IntentError) as exc:
+                self.custody.refuse(candidate, str(exc))
+                self._tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
+        elif trial is not None and candidate is not None and candidate.digest != trial.document.digest:
+            self.custody.abandon()
+            self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
+        held = self.custody.held()
+        if held is not None:
+            self._hold_at(self._interpreted(held))
+        else:
+            self._hold_at(NOTHING if self.custody.emptied() else None)
+        return None
+
+    def _interpreted(self, document: Document) -> Wanted:
+        """Return what a document asks for; what it asked for last where that cannot be said now."""
+        try:
+            wanted = self._interpreter.interpret(document)
+        except (StellwerkError, IntentError) as exc:
+            if self.wanted is None or self.wanted.document is None or self.wanted.document.digest != document.digest:
+                raise
+            self.troubles["references"] = str(exc)
+            return self.wanted
+        self.troubles.pop("references", None)
+        return wanted
+
+    def _hold_at(self, wanted: Wanted | None) -> None:
+        if wanted is self.wanted:
+            return
+        before, self.wanted = self.wanted, wanted
+        if before is None or wanted is None or before.document != wanted.document:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin with another intent: what failed under the last one says nothing."""
+        self.rounds.begin()
+        self._told.clear()
+        self._checks_turn += 1
+        self._checks_timer.at = 0.0
+        self._well_at = None
+        self.checks = ()
+
+    def _adopt(
+        self,
+        document: Document,
+        given: Given | None,
+        confirm_seconds: float | None = None,
+        allow_deletes: bool = False,
+        strict: bool = False,
+        check: Callable[[Plan], None] = lambda _: None,
+    ) -> Look:
+        """Have the node held at a new document, on trial where that is asked for: on disk, before any change.
+
+        Returns the look by which it was decided. Raises what keeps it from being adopted; nothing was changed then.
+        """
+        wanted = self._interpreter.interpret(document)
+        self._dirt.mark_all("a new intent")
+        seen = self.rounds.look(wanted.desired)
+        check(seen.plan)
+        if strict:
+            check_nothing_in_the_way(seen)
+        if not allow_deletes:
+            check_deletions(seen, wanted.largest_deleted_share)
+        seconds = wanted.confirm_seconds if confirm_seconds is None else confirm_seconds
+        # While another one is on trial the node is as nobody has confirmed, though nothing may be left to change.
+        if seconds and (seen.plan.operations or self.custody.intents.trial is not None):
+            self.custody.arm(document, given, seconds)
+        else:
+            self.custody.adopt(document, given)
+        self.wanted, self.seen = wanted, seen
+        self._begin()
+        if self.custody.intents.trial is not None:
+            self._tell("armed", because="a new intent", outcome=f"undone in {seconds:g} s unless confirmed")
+        return seen
+
+    def _take_note_if_reached(self) -> None:
+        document = None if self.wanted is None else self.wanted.document
+        if document is not None and self._may_change() and self._in_sync():
+            self._guarded("intents", lambda: self.custody.reached(document))
+
+    def _why_not_confirmed(self) -> str:
+        trial = self.custody.intents.trial
+        if trial is not None and trial.boot != self.clock.boot():
+            return "the machine was started anew before it was confirmed"
+        if failed := self.failed_checks():
+            return f"not confirmed in time; these checks failed: {facts.shortened(failed)}"
+        if not self._in_sync():
+            left = "it was not reached" if self.seen is None else facts.difference(self.seen.plan)
+            return f"not confirmed in time; {left}"
+        return "not confirmed in time"
+
+    # Small print.
+
+    def _in_sync(self) -> bool:
+        plan = None if self.seen is None else self.seen.plan
+        return plan is not None and not (plan.operations or plan.conflicts or plan.unseen)
+
+    def _may_change(self) -> bool:
+        return self.mode is Mode.ENFORCE and self.suspension is None
+
+    def _check_may_change(self) -> None:
+        if self.mode is Mode.REPORT:
+            raise RefusedError("this node is only reported on; to have it changed, run it without --report")
+        if self.suspension is not None:
+            raise RefusedError(f"changes are suspended ({self.suspension.reason}); `stellwerk resume` ends that")
+
+    def _start_checks_when_due(self) -> None:
+        now = self.clock.now()
+        if self.wanted is not None and self.wanted.checks and now >= self._checks_timer.at:
+            self._checks_timer.wind(now)
+            self._checker.start(self.wanted.checks, self._checks_turn)
+
+    def _rest(self, problem: str, now: float) -> None:
+        """Wait before the next round, longer each time, after one that failed as a whole."""
+        self._rests += 1
+        self._dirt.all = True
+        self._rest_until = now + backoff(self._rests, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
+        if self.troubles.get("round") != problem:
+            self.troubles["round"] = problem
+            self._tell("failed", because="a round could not be made", outcome=problem)
+
+    def _guarded(self, name: str, step: Callable[[], T]) -> T | None:
+        """Take a step that the disk may refuse, which is a trouble that is told and not the end."""
+        try:
+            result = step()
+        except StellwerkError as exc:
+            self.troubles[name] = str(exc)
+            return None
+        self.troubles.pop(name, None)
+        return result
+
+    def _tell_round(self, done: Round, because: str, seconds: float) -> None:
+        """Write down what a round did; what keeps failing in the same way is told once."""
+        failures = {(one.operation.key, str(one.error)) for one in done.outcomes if one.result is Result.FAILED}
+        changed = any(one.result is Result.DONE for one in done.outcomes)
+        if changed or not failures <= self._told:
+            told = {**facts.operations(done.outcomes), "outcome": facts.outcome(done), "seconds": round(seconds, 4)}
+            self._tell("failed" if failures else "changed", because=because, **told)
+        self._told |= failures
+        for key in sorted(done.fought, key=str):
+            actor = self.rounds.fights.all()[key].actor
+            by = f"; last by {actor}" if actor else ""
+            self._tell("fight", because=f"{key} is changed back again and again{by}", outcome="repairs are slowed down")
+
+    def _tell(self, event: str, **told: Any) -> None:
+        """Write down what happened: in the history, in the log, and for the status."""
+        document = None if self.wanted is None else self.wanted.document
+        node = "" if self.wanted is None else self.wanted.node
+        fact = {"event": event, "node": node, "digest": None if document is None else document.digest, **told}
+        wall = self.clock.wall()
+        log.log(logging.WARNING if event in _WORRYING else logging.INFO, "%s", event, extra={"fact": fact})
+        self.recent.append({"time": round(wall, 3), **fact})
+        self._guarded("history", lambda: self._history.append(fact, wall))

@@ -1,0 +1,154 @@
+"""The status of a node on its two axes, and all that explains it, as versioned JSON without secrets.
+
+Synced or drifted: is the node what its intent says? Healthy or degraded: does all that keeps it so work?
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from reconciler.core import facts
+
+if TYPE_CHECKING:
+    from reconciler.core.loop import Loop
+
+VERSION = 1
+MOST_OBJECTS = 200
+
+
+def sync(loop: Loop) -> str:
+    """Return the first axis: ``synced``, ``drifted``, or ``unknown`` where not all could be seen."""
+    if loop.wanted is None or loop.seen is None:
+        return "unknown"
+    plan = loop.seen.plan
+    if plan.empty:
+        return "synced"
+    return "drifted" if plan.operations or plan.pending or plan.conflicts else "unknown"
+
+
+def reasons(loop: Loop) -> list[str]:
+    """Return what makes the node degraded, nothing for a healthy one."""
+    custody = loop.custody
+    found = list(loop.troubles.values())
+    if custody.file.problem is not None:
+        found.append(f"the node file cannot be used: {custody.file.problem.splitlines()[0]}")
+    if custody.refusal is not None:
+        found.append(f"intent {custody.refusal.document.digest[:12]} was refused: {custody.refusal.reason}")
+    candidate = custody.candidate()
+    known = None if candidate is None else custody.intents.quarantined(candidate.digest)
+    if known is not None:
+        found.append(f"intent {known.digest[:12]} is in quarantine: {known.reason}")
+    if loop.wanted is None:
+        found.append("there is no intent to hold the node at")
+    if loop.seen is not None:
+        plan = loop.seen.plan
+        found += [f"table {table} could not be seen: {error}" for table, error in plan.unseen.items()]
+        found += [f"{conflict.key}: {conflict.reason}" for conflict in plan.conflicts]
+    found += [failure.error for failure in loop.rounds.retries.failures.values()]
+    found += [_fight(str(key), fight.actor) for key, fight in loop.rounds.fights.all().items()]
+    found += [f"{one.check.describe()}: {one.reason}" for one in loop.checks if not one.passed]
+    return found
+
+
+def _fight(name: str, actor: str) -> str:
+    return f"{name} is changed back again and again" + (f"; last by {actor}" if actor else "")
+
+
+def status(loop: Loop) -> dict[str, Any]:
+    """Return the status. Its keys and their meaning change only with the version."""
+    why = reasons(loop)
+    plan = None if loop.seen is None else loop.seen.plan
+    return {
+        "stellwerk_status": VERSION,
+        "node": "" if loop.wanted is None else loop.wanted.node,
+        "mode": _mode(loop),
+        "sync": {
+            "state": loop.sync.value,
+            "since": round(loop.sync.wall, 3),
+            "reason": "" if plan is None else facts.difference(plan),
+        },
+        "health": {
+            "state": "degraded" if why else "healthy",
+            "since": round(loop.health.wall, 3),
+            "reasons": why[:MOST_OBJECTS],
+        },
+        "intent": _intent(loop),
+        "trial": _trial(loop),
+        "objects": _objects(loop)[:MOST_OBJECTS],
+        "owned": 0 if loop.seen is None else len(loop.seen.observation.owned),
+        "checks": [{"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks],
+        "notes": [] if loop.wanted is None else list(loop.wanted.notes),
+        "recent": list(loop.recent),
+        "rounds": loop.rounds_made,
+    }
+
+
+def _mode(loop: Loop) -> dict[str, Any]:
+    suspension = loop.suspension
+    if suspension is None:
+        return {"mode": str(loop.mode)}
+    return {
+        "mode": "suspended",
+        "reason": suspension.reason,
+        "since": round(suspension.since, 3),
+        "until": suspension.until,
+    }
+
+
+def _intent(loop: Loop) -> dict[str, Any]:
+    custody = loop.custody
+    held, intents, candidate = custody.held(), custody.intents, custody.candidate()
+    return {
+        "file": custody.file.name,
+        "problem": custody.file.problem,
+        "held": None if held is None else held.digest,
+        "tried": None if candidate is None else candidate.digest,
+        "by_hand": intents.given is not None and candidate is intents.given.document,
+        "good": None if intents.good is None else intents.good.digest,
+        "good_since": round(intents.good_since, 3),
+        "quarantine": [
+            {"digest": one.digest, "since": round(one.since, 3), "reason": one.reason} for one in intents.quarantine
+        ],
+    }
+
+
+def _trial(loop: Loop) -> dict[str, Any] | None:
+    trial = loop.custody.intents.trial
+    if trial is None:
+        return None
+    return {
+        "digest": trial.document.digest,
+        "since": round(trial.since, 3),
+        "seconds_left": round(trial.seconds_left(loop.clock), 1),
+        "confirmed_by": "checks" if loop.wanted is not None and loop.wanted.checks else "hand",
+    }
+
+
+def _objects(loop: Loop) -> list[dict[str, Any]]:
+    """Return the objects that are not as they should be, each with its state and the reason."""
+    if loop.seen is None:
+        return []
+    plan, now = loop.seen.plan, loop.clock.now()
+    fights, failures = loop.rounds.fights.all(), loop.rounds.retries.failures
+    found = []
+    for operation in plan.operations:
+        told = {**facts.named(operation.key, operation.resource), "state": "drifted", "reason": operation.reason}
+        if (failure := failures.get(operation.key)) is not None:
+            again = None if math.isinf(failure.until) else round(max(0.0, failure.until - now), 1)
+            told |= {"state": "failed", "reason": failure.error, "retry_in": again}
+        elif (fight := fights.get(operation.key)) is not None:
+            told |= {
+                "state": "fought over",
+                "reason": _fight(str(operation.key), fight.actor),
+                "retry_in": round(max(0.0, fight.until - now), 1),
+            }
+        found.append(told)
+    found += [
+        {**facts.named(held.resource.key, held.resource), "state": "pending", "reason": held.reason}
+        for held in plan.pending
+    ]
+    found += [
+        {**facts.named(conflict.key), "state": "in conflict", "reason": conflict.reason} for conflict in plan.conflicts
+    ]
+    return found
