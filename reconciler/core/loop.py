@@ -28,7 +28,6 @@ from reconciler.core.guards import check_deletions
 from reconciler.core.history import History
 from reconciler.core.intents import Document, Given, IntentStore
 from reconciler.core.inventory import InventoryStore
-from reconciler.core.plan import Plan
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
 from reconciler.core.suspension import Suspension, SuspensionStore
@@ -193,6 +192,7 @@ class Loop:
         self._well_at: float | None = None
         self._rolled_back = False
         self._told: set[tuple[Any, ...]] = set()
+        self._told_refusal = ("", "")
         self._guarded("intents", self.custody.load)
         self.suspension: Suspension | None = self._guarded("suspension", store.load_suspension)
 
@@ -221,7 +221,8 @@ class Loop:
         self._dirt.actors |= news.actors
 
     def references_changed(self) -> None:
-        """Say that something the documents refer to may have changed."""
+        """Say that something the documents refer to may have changed, such as what one of them was refused for."""
+        self.custody.refusal = None
         self._dirt.mark_all("something that the node file refers to changed")
 
     def checked(self, results: Sequence[CheckResult], turn: int) -> None:
@@ -318,21 +319,18 @@ class Loop:
         document: Document,
         confirm_seconds: float | None = None,
         allow_deletes: bool = False,
-        check: Callable[[Plan], None] = lambda _: None,
-        planned: Callable[[Wanted, Look], None] = lambda _, __: None,
+        check: Callable[[Look], None] = lambda _: None,
         watch: Watcher = lambda _: None,
     ) -> Round:
         """Hold the node at a document that was given by hand, as a whole or not at all, and make the first round.
 
-        ``check`` may refuse the plan, ``planned`` is told it before the first change, and ``watch`` each outcome.
+        ``check`` is told the look and may refuse what it led to, ``watch`` is told each outcome.
         Raises IntentError and StellwerkError, and then nothing was changed.
         """
         self._check_may_change()
         self.custody.check_not_quarantined(document)
         given = self.custody.by_hand(document)
         seen = self._adopt(document, given, confirm_seconds, allow_deletes, strict=True, check=check)
-        if self.wanted is not None:
-            planned(self.wanted, seen)
         return self._make_round(seen, "applied by hand", watch)
 
     # Turns.
@@ -455,7 +453,9 @@ class Loop:
                 return self._adopt(candidate, given)
             except (StellwerkError, IntentError) as exc:
                 self.custody.refuse(candidate, str(exc))
-                self._tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
+                if (told := (candidate.digest, str(exc))) != self._told_refusal:
+                    self._told_refusal = told
+                    self._tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
         elif trial is not None and candidate is not None and candidate.digest != trial.document.digest:
             self.custody.abandon()
             self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
@@ -501,7 +501,7 @@ class Loop:
         confirm_seconds: float | None = None,
         allow_deletes: bool = False,
         strict: bool = False,
-        check: Callable[[Plan], None] = lambda _: None,
+        check: Callable[[Look], None] = lambda _: None,
     ) -> Look:
         """Have the node held at a new document, on trial where that is asked for: on disk, before any change.
 
@@ -510,7 +510,7 @@ class Loop:
         wanted = self._interpreter.interpret(document)
         self._dirt.mark_all("a new intent")
         seen = self.rounds.look(wanted.desired)
-        check(seen.plan)
+        check(seen)
         if strict:
             check_nothing_in_the_way(seen)
         if not allow_deletes:
