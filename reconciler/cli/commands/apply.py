@@ -24,7 +24,11 @@ Examples:
   stellwerk apply plan.json     a plan saved with `stellwerk plan --out`""",
 )
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes more than half of what is ours.")
+@click.option(
+    "--allow-deletes",
+    is_flag=True,
+    help="Allow a plan that deletes more than half, or than `guards` says, of what is ours.",
+)
 @state_option
 def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
     """Make this node what FILE says, and verify by looking again.
@@ -33,6 +37,7 @@ def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
     anything is changed, and only what is ours is touched. Exits 0 when the node is as it should be, 2 when
     something is pending, 1 when an operation failed, 4 when it was refused.
     """
+    from intent.care import care
     from intent.loading import loads
     from intent.reading import read
     from reconciler.backends.state_folder import StateFolder
@@ -49,7 +54,7 @@ def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
         if plan is not None:
             check_still_fits(plan.steps, seen.plan)
         if not allow_deletes:
-            check_deletions(seen)
+            check_deletions(seen, care(node).largest_deleted_share)
         return _apply(opened, seen)
 
 
