@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ ANSWER_TIMEOUT_SECONDS = 10.0
 RECEIVE_BUFFER_BYTES = 4 << 20
 BATCH_BYTES = 60_000
 DUMP_ATTEMPTS = 8
+PORTS_REMEMBERED = 8
 
 _HEADER = struct.Struct("=IHHII")
 
@@ -100,6 +102,7 @@ class NetlinkSocket:
         self._socket: socket.socket | None = None
         self._sequence = 0
         self._options: frozenset[int] = frozenset()
+        self._ports: deque[int] = deque(maxlen=PORTS_REMEMBERED)
 
     def close(self) -> None:
         """Close the socket; the next use opens it anew."""
@@ -140,6 +143,14 @@ class NetlinkSocket:
         self._open()
         return NETLINK_GET_STRICT_CHK in self._options
 
+    @property
+    def ports(self) -> frozenset[int]:
+        """The port of the socket, by which notifications name who asked (netlink(7)), and the last few it had before.
+
+        What was asked from a socket that has been closed since may still be told.
+        """
+        return frozenset(self._ports)
+
     def _open(self) -> socket.socket:
         if self._socket is None:
             try:
@@ -152,6 +163,7 @@ class NetlinkSocket:
                 opened.close()
                 raise UnreachableError(f"netlink protocol {self._protocol} cannot be opened: {exc}") from exc
             self._socket = opened
+            self._ports.append(opened.getsockname()[0])
         return self._socket
 
     def _send_batch(self, batch: Sequence[Message]) -> list[Refusal | None]:

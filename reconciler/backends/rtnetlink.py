@@ -15,6 +15,7 @@ from intent.resources.resource import Request
 from intent.resources.route import RTA_TABLE, RTM_NEWROUTE
 from intent.resources.rule import RTM_NEWRULE
 from reconciler.backends import link_kinds
+from reconciler.backends.netlink_events import NetlinkEvents, routing_table
 from reconciler.backends.netlink_socket import Message, NetlinkSocket
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, StaleError, UnsupportedError
@@ -39,9 +40,11 @@ class Rtnetlink(Backend):
 
     def __init__(self) -> None:
         self._netlink = NetlinkSocket(socket.NETLINK_ROUTE)
+        self._routing_tables: Partitions = None
+        self._streams: list[NetlinkEvents] = []
 
     def close(self) -> None:
-        """Close the netlink socket."""
+        """Close the netlink socket; streams of events stay open."""
         self._netlink.close()
 
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
@@ -54,6 +57,10 @@ class Rtnetlink(Backend):
         except BackendError as error:
             return dict.fromkeys(wanted, error)
         names = {link.index(row): link.read(row, {}).name for row in links}
+        self._routing_tables = wanted.get("route", self._routing_tables)
+        # Before the look: what changes from then on is told.
+        for stream in self._streams:
+            stream.attend(self._routing_tables)
         looks: dict[str, Callable[[Partitions], Rows]] = {
             "link": lambda _: links,
             "address": lambda _: self._rows(RTM_GETADDR, bytes(8), RTM_NEWADDR),
@@ -72,6 +79,17 @@ class Rtnetlink(Backend):
         """Return an error for each kind of link that the kernel cannot make, naming the module to load."""
         kinds = sorted({request.link_kind for request in requests if isinstance(request, NetlinkRequest)} - {""})
         return [link_kinds.lacking(kind) for kind in kinds if not link_kinds.known(kind)]
+
+    def events(self) -> NetlinkEvents:
+        """Open the stream of the kernel's notifications. Routes count in the partitions that were looked at last.
+
+        News of our own routes, rules and IPv4 addresses is left out; the kernel does not say who changed a link or an
+        IPv6 address.
+        """
+        opened = NetlinkEvents(lambda: self._netlink.ports)
+        opened.attend(self._routing_tables)
+        self._streams = [*(stream for stream in self._streams if not stream.closed), opened]
+        return opened
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
         """Send the messages in order, in as few system calls as they fit in, and return what became of each."""
@@ -120,7 +138,7 @@ class Rtnetlink(Backend):
         if tables and not self._netlink.strict:
             found: dict[int, Rows] = {table: [] for table in tables}
             for row in self._routes(None):
-                found.get(_table(row), []).append(row)
+                found.get(routing_table(row), []).append(row)
             return [row for rows in found.values() for row in rows]
         rows: Rows = []
         for table in tables:
@@ -140,12 +158,6 @@ class Rtnetlink(Backend):
 
     def _rows(self, question: int, body: bytes, answer: int) -> Rows:
         return [payload for kind, payload in self._netlink.dump(question, body) if kind == answer]
-
-
-def _table(row: bytes) -> int:
-    """Return the number of a route's table; its header has room for those below 256 only."""
-    told = dict(netlink.attributes(row, 12)).get(RTA_TABLE)
-    return row[4] if told is None else netlink.number(told)
 
 
 def _resolve(request: NetlinkRequest, indices: dict[str, int]) -> bytes:

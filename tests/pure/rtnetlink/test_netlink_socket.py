@@ -43,6 +43,9 @@ class OldSocket:
     def bind(self, address: tuple[int, int]) -> None:
         pass
 
+    def getsockname(self) -> tuple[int, int]:
+        return 1, 0
+
     def setsockopt(self, level: int, option: int, value: int) -> None:
         if level == SOL_NETLINK and option in self.lacking:
             raise OSError(self.error, os.strerror(self.error))
