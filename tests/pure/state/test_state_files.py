@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from reconciler.core.errors import DamagedStateError, StellwerkError
 from reconciler.core.intents import Document, Given, Intents, Quarantined, Trial
 from reconciler.core.inventory import Inventory
 from reconciler.core.suspension import Suspension
+from tests.pure.state.dying import ends_at_call
 
 GOOD = Document("node.yaml", "version: 1\nnode: a  # Straße\n", "1" * 64)
 OTHER = Document("-", "version: 1\r\nnode: b\n\udc80", "2" * 64)
@@ -296,40 +296,13 @@ def test_whenever_it_is_killed_the_old_or_the_new_is_there(folder: StateFolder, 
     assert os.listdir(folder.folder) == [kept.name]
 
 
-def ends_at_call(calls: int, deed: Callable[[], None]) -> bool:
-    """Do it in a process that is killed instead of the call of that number; return whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        try:
-            _die_at(calls)
-            deed()
-        finally:
-            os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    return not os.WIFSIGNALED(status)
-
-
-def _die_at(calls: int) -> None:
-    left = iter(range(calls))
-
-    def mortal(call: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any, **named: Any) -> Any:
-            if next(left, None) is None:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **named)
-
-        return called
-
-    for name in ("open", "fchmod", "fsync", "utime", "rename", "unlink"):
-        setattr(os, name, mortal(getattr(os, name)))
-
-
 SAVING = """\
 import itertools, pathlib, sys
 from reconciler.backends.state_folder import StateFolder
 from reconciler.core.intents import Document, Intents
 from reconciler.core.inventory import Inventory
 from reconciler.core.suspension import Suspension
+from tests.pure.state.dying import ends_at_call
 from intent.resources.resource import Key
 folder = StateFolder(pathlib.Path(sys.argv[1]))
 for number in itertools.count():
