@@ -46,7 +46,11 @@ class Round:
         )
 
 
-class ConflictError(RefusedError):
+class InTheWayError(RefusedError):
+    """Something keeps a plan from being carried out as a whole."""
+
+
+class ConflictError(InTheWayError):
     """Objects that are not ours are in the way."""
 
     def __init__(self, plan: Plan) -> None:
@@ -54,7 +58,7 @@ class ConflictError(RefusedError):
         self.plan = plan
 
 
-class LackError(RefusedError):
+class LackError(InTheWayError):
     """The kernel or a program lacks what the plan needs."""
 
     def __init__(self, lacks: Sequence[UnsupportedError]) -> None:
