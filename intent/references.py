@@ -1,7 +1,7 @@
 """What an intent refers to but does not contain: key files, names, what the running kernel can do.
 
 A feature lists the references it needs; the reconciler resolves them, once each, and hands the values to `expand`,
-which so stays pure. Adding a kind of reference is a class here and its resolver beside the backends.
+which so stays pure. Adding a kind of reference is a class here and a module with its resolver beside the backends.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class AdvertisedUplinks(Reference[tuple[str, ...]]):
 
 
 class References:
-    """The resolved values, by reference."""
+    """The resolved values, by reference. Two are equal when both hold the same references with equal values."""
 
     __slots__ = ("_values",)
 
@@ -77,3 +77,7 @@ class References:
     def __getitem__(self, reference: Reference[T]) -> T:
         """Return the resolved value. Raises KeyError for a reference that the feature did not list."""
         return cast(T, self._values[reference])
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether a node expanded with the one is the same as with the other."""
+        return isinstance(other, References) and self._values == other._values

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from intent.references import PresharedKeyFile, PrivateKeyFile, Reference, ResolvedKey
 from intent.resources.wireguard_names import KEY_BYTES, key_bytes
 from intent.resources.wireguard_requests import NO_PRESHARED_KEY
 from intent.secrets import PresharedKey, PrivateKey
+from reconciler.backends.references import Resolution, Resolver
 from reconciler.core.errors import DeniedError, RejectedError
 
 _LONGEST_FILE_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """The value of a reference, and what the operator should know about where it came from."""
+class KeyFiles(Resolver[PrivateKeyFile | PresharedKeyFile]):
+    """Resolves references to files of ``wg genkey``'s and ``wg genpsk``'s form: 44 characters of base64.
 
-    value: Any
-    notes: tuple[str, ...] = ()
+    A private key that it made stays the same until its file is there, so that a file that cannot be written yet does
+    not give the node another key at each look.
+    """
 
+    reference_types: ClassVar[tuple[type[Reference[Any]], ...]] = (PrivateKeyFile, PresharedKeyFile)
 
-class KeyFiles:
-    """Resolves references to files of ``wg genkey``'s and ``wg genpsk``'s form: 44 characters of base64."""
-
-    references: ClassVar[tuple[type[Reference[Any]], ...]] = (PrivateKeyFile, PresharedKeyFile)
+    def __init__(self) -> None:
+        self._made: dict[str, PrivateKey] = {}
 
     def resolve(self, reference: PrivateKeyFile | PresharedKeyFile) -> Resolution:
         """Return the key in the file as it is now, with a note where others than its owner can read it.
@@ -37,24 +36,32 @@ class KeyFiles:
         """
         if isinstance(reference, PresharedKeyFile):
             return _preshared_key(reference)
-        return _private_key(reference)
+        try:
+            value, notes = _read(reference.path)
+        except FileNotFoundError as exc:
+            return self._missing(reference, exc)
+        self._made.pop(reference.path, None)
+        return Resolution(ResolvedKey(PrivateKey(value), generated=False), notes)
 
+    def file(self, reference: PrivateKeyFile | PresharedKeyFile) -> str | None:
+        """Return the path of the key file."""
+        return reference.path
 
-def _private_key(reference: PrivateKeyFile) -> Resolution:
-    try:
-        value, notes = _read(reference.path)
-    except FileNotFoundError as exc:
+    def _missing(self, reference: PrivateKeyFile, absence: FileNotFoundError) -> Resolution:
         if os.path.islink(reference.path):
             raise RejectedError(
                 f"{reference.path}: this is a symbolic link to nothing; is something not mounted? A key that is made "
                 "now would be made anew each time"
-            ) from exc
-        if reference.generate:
-            return Resolution(ResolvedKey(PrivateKey(os.urandom(KEY_BYTES)), generated=True))
-        raise RejectedError(
-            f"{reference.path}: there is no such private key file; make it with `wg genkey`, or say generate: true"
-        ) from exc
-    return Resolution(ResolvedKey(PrivateKey(value), generated=False), notes)
+            ) from absence
+        if not reference.generate:
+            raise RejectedError(
+                f"{reference.path}: there is no such private key file; make it with `wg genkey`, or say generate: true"
+            ) from absence
+        key = self._made.setdefault(reference.path, PrivateKey(os.urandom(KEY_BYTES)))
+        return Resolution(ResolvedKey(key, generated=True), generated=True)
+
+
+RESOLVER = KeyFiles
 
 
 def _preshared_key(reference: PresharedKeyFile) -> Resolution:

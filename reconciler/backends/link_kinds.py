@@ -6,10 +6,13 @@ import errno
 import platform
 import socket
 from pathlib import Path
+from typing import Any, ClassVar
 
+from intent.references import KernelLinkKind, Reference
 from intent.resources import netlink
 from intent.resources.link import IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, RTM_NEWLINK
 from reconciler.backends.netlink_socket import Message, NetlinkSocket
+from reconciler.backends.references import Resolution, Resolver
 from reconciler.core.errors import BackendError, UnsupportedError
 
 IFLA_NUM_TX_QUEUES = 31
@@ -51,6 +54,19 @@ def known(kind: str) -> bool:
         except OSError:
             continue
     return _probe(kind)
+
+
+class LinkKinds(Resolver[KernelLinkKind]):
+    """Resolves whether the kernel can make a kind of link; looked at each time, since a module may be loaded later."""
+
+    reference_types: ClassVar[tuple[type[Reference[Any]], ...]] = (KernelLinkKind,)
+
+    def resolve(self, reference: KernelLinkKind) -> Resolution:
+        """Return what `known` says of the kind."""
+        return Resolution(known(reference.kind))
+
+
+RESOLVER = LinkKinds
 
 
 def _probe(kind: str) -> bool:

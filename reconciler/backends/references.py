@@ -1,54 +1,118 @@
-"""Resolve what an intent refers to: each reference once a round."""
+"""Resolve what an intent refers to: each reference once a round.
+
+Each kind of reference has a `Resolver` in a module of this package, which exports it as ``RESOLVER`` and so is found;
+there is no list to join.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
-from intent.references import (
-    AdvertisedUplinks,
-    HostAddress,
-    KernelLinkKind,
-    PresharedKeyFile,
-    PrivateKeyFile,
-    Reference,
-    References,
-)
-from reconciler.backends import link_kinds, names, uplinks
-from reconciler.backends.key_references import KeyFiles
+from intent.references import Reference, References
+from reconciler import backends
+
+R = TypeVar("R", bound=Reference[Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The value of a reference, what the operator should know about it, and whether it was made just now."""
+
+    value: Any
+    notes: tuple[str, ...] = ()
+    generated: bool = False
+
+
+class Resolver(ABC, Generic[R]):
+    """Looks up references of some kinds."""
+
+    reference_types: ClassVar[tuple[type[Reference[Any]], ...]]
+
+    @abstractmethod
+    def resolve(self, reference: R) -> Resolution:
+        """Return the value as it is now. Raises BackendError where expanding without it could do harm."""
+
+    def resolve_all(self, references: Iterable[R]) -> dict[R, Resolution]:
+        """Return the value of each reference: these are all that are wanted now. Raises as `resolve` does."""
+        return {reference: self.resolve(reference) for reference in references}
+
+    def file(self, reference: R) -> str | None:
+        """Return the path of the file that the value is read from, there or not, ``None`` where it is from no file."""
+        return None
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """The values for `intent.expansion.expand`, what the operator should know, and the keys made just now."""
+    """The values for `intent.expansion.expand`, what the operator should know, and the keys made just now.
+
+    While ``references`` equal those of an earlier look, a node need not be expanded anew. ``files`` are the paths that
+    were read or looked for.
+    """
 
     references: References
     notes: tuple[str, ...]
     generated: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+class Resolvers:
+    """One resolver for each kind of reference, for one look or for many."""
+
+    def __init__(self, *instead: Resolver[Any]) -> None:
+        """Find the resolvers; those given take the place of the ones found for the same kinds."""
+        self._by_type = {kind: one for one in (*_found(), *instead) for kind in one.reference_types}
+
+    def files(self, references: Iterable[Reference[Any]]) -> tuple[str, ...]:
+        """Return the paths that the values of the references are read from, there or not, each once.
+
+        Watched before `resolve`, they also tell when what it refused has been mended.
+        """
+        paths = (self._of(reference).file(reference) for reference in references)
+        return tuple(dict.fromkeys(path for path in paths if path is not None))
+
+    def resolve(self, references: Iterable[Reference[Any]]) -> Resolved:
+        """Return the values of the references.
+
+        Raises DeniedError or RejectedError for a key file that cannot be used; a name that has no address is no error.
+        """
+        wanted = tuple(dict.fromkeys(references))
+        shares: dict[Resolver[Any], list[Reference[Any]]] = {resolver: [] for resolver in self._by_type.values()}
+        for reference in wanted:
+            shares[self._of(reference)].append(reference)
+        found: dict[Reference[Any], Resolution] = {}
+        for resolver, share in shares.items():
+            found |= resolver.resolve_all(share)
+        return Resolved(
+            References({reference: found[reference].value for reference in wanted}),
+            tuple(note for reference in wanted for note in found[reference].notes),
+            tuple(path for one in wanted if found[one].generated and (path := self._of(one).file(one)) is not None),
+            self.files(wanted),
+        )
+
+    def _of(self, reference: Reference[Any]) -> Resolver[Any]:
+        try:
+            return self._by_type[type(reference)]
+        except KeyError:
+            raise TypeError(f"no module of {backends.__name__} resolves {type(reference).__name__}") from None
 
 
 def resolve(references: Iterable[Reference[Any]]) -> Resolved:
-    """Return the values of the references.
+    """Return the values of the references, for one look: names are waited for, for a bounded time.
 
     Raises DeniedError or RejectedError for a key file that cannot be used; a name that has no address is no error.
     """
-    wanted = dict.fromkeys(references)
-    keys = KeyFiles()
-    values: dict[Reference[Any], Any] = {}
-    notes: list[str] = []
-    generated: list[str] = []
-    for reference in wanted:
-        if isinstance(reference, PrivateKeyFile | PresharedKeyFile):
-            resolution = keys.resolve(reference)
-            values[reference] = resolution.value
-            notes += resolution.notes
-            if isinstance(reference, PrivateKeyFile) and resolution.value.generated:
-                generated.append(reference.path)
-        elif isinstance(reference, KernelLinkKind):
-            values[reference] = link_kinds.known(reference.kind)
-        elif isinstance(reference, AdvertisedUplinks):
-            values[reference] = uplinks.advertised()
-    found = names.resolve(reference for reference in wanted if isinstance(reference, HostAddress))
-    notes += [f"{name.name} has no address now; its endpoint is left as it is" for name in found if not found[name]]
-    return Resolved(References(values | found), tuple(notes), tuple(generated))
+    return Resolvers().resolve(references)
+
+
+def _found() -> tuple[Resolver[Any], ...]:
+    exported: list[type[Resolver[Any]]] = [
+        module.RESOLVER for module in backends.modules() if hasattr(module, "RESOLVER")
+    ]
+    resolvers = tuple(kind() for kind in exported)
+    types = [kind for resolver in resolvers for kind in resolver.reference_types]
+    if twice := [kind.__name__ for kind in types if types.count(kind) > 1]:
+        raise TypeError(f"two modules of {backends.__name__} resolve {twice[0]}")
+    return resolvers

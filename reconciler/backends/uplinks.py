@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 from pathlib import Path
+from typing import Any, ClassVar
 
+from intent.references import AdvertisedUplinks, Reference
 from intent.resources.route import ANYWHERE, RTM_NEWROUTE, Route
 from reconciler.backends.netlink_socket import NetlinkSocket
+from reconciler.backends.references import Resolution, Resolver
 
 RTM_GETROUTE = 26
 RTPROT_RA = 9
@@ -32,6 +35,19 @@ def advertised() -> tuple[str, ...]:
     theirs = [route for route in routes if route and route.protocol == RTPROT_RA and route.destination == ANYWHERE]
     links = {route.link for route in theirs if route.link}
     return tuple(sorted(link for link in links if _accept_ra(link) == ENDS_WHEN_FORWARDING))
+
+
+class Uplinks(Resolver[AdvertisedUplinks]):
+    """Resolves the links that would lose their way to the Internet."""
+
+    reference_types: ClassVar[tuple[type[Reference[Any]], ...]] = (AdvertisedUplinks,)
+
+    def resolve(self, reference: AdvertisedUplinks) -> Resolution:
+        """Return what `advertised` finds. Raises BackendError."""
+        return Resolution(advertised())
+
+
+RESOLVER = Uplinks
 
 
 def _accept_ra(link: str) -> str:

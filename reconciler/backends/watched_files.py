@@ -206,7 +206,8 @@ class InotifyFiles(WatchedFiles):
 class PolledFiles(WatchedFiles):
     """Looks at each file every `POLL_SECONDS` (stat(2)), in a thread of its own: a dead network mount holds up no one.
 
-    A change is missed that leaves size and inode alone and comes within a clock tick, some milliseconds, of the look.
+    What is undone between two looks is missed, and what leaves size and inode alone and comes within a clock tick, some
+    milliseconds, of a look.
     """
 
     def __init__(self) -> None:
