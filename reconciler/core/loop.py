@@ -241,7 +241,7 @@ class Loop:
         if trial is None:
             return
         self._checks_timer.at = now + TRIAL_CHECKS_SECONDS
-        if self.failed_checks() or not self._in_sync():
+        if self.failed_checks() or not self.in_sync:
             self._well_at = None
         elif self._well_at is None:
             self._well_at = now + min(LONGEST_STEADY_SECONDS, STEADY_SHARE * trial.seconds_left(self.clock))
@@ -529,7 +529,7 @@ class Loop:
 
     def _take_note_if_reached(self) -> None:
         document = None if self.wanted is None else self.wanted.document
-        if document is not None and self._may_change() and self._in_sync():
+        if document is not None and self._may_change() and self.in_sync:
             self._guarded("intents", lambda: self.custody.reached(document))
 
     def _why_not_confirmed(self) -> str:
@@ -538,14 +538,16 @@ class Loop:
             return "the machine was started anew before it was confirmed"
         if failed := self.failed_checks():
             return f"not confirmed in time; these checks failed: {facts.shortened(failed)}"
-        if not self._in_sync():
+        if not self.in_sync:
             left = "it was not reached" if self.seen is None else facts.difference(self.seen.plan)
             return f"not confirmed in time; {left}"
         return "not confirmed in time"
 
     # Small print.
 
-    def _in_sync(self) -> bool:
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing was left to do at the last look, but for what waits for something outside."""
         plan = None if self.seen is None else self.seen.plan
         return plan is not None and not (plan.operations or plan.conflicts or plan.unseen)
 
