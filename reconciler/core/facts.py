@@ -17,13 +17,14 @@ MOST_OPERATIONS = 100
 def operations(outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """Return what was tried, and what became of it. What was only waiting for something is left out."""
     tried = [outcome for outcome in outcomes if outcome.result is not Result.SKIPPED]
-    found: dict[str, Any] = {"operations": [_operation(outcome) for outcome in tried[:MOST_OPERATIONS]]}
+    found: dict[str, Any] = {"operations": [of_outcome(outcome) for outcome in tried[:MOST_OPERATIONS]]}
     if len(tried) > MOST_OPERATIONS:
         found["more_operations"] = len(tried) - MOST_OPERATIONS
     return found
 
 
-def _operation(outcome: Outcome) -> dict[str, Any]:
+def of_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return an operation and what became of it."""
     operation = outcome.operation
     told: dict[str, Any] = {
         "action": str(operation.action),
@@ -34,6 +35,8 @@ def _operation(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.error is not None:
         told["error"] = str(outcome.error)
+    if outcome.because is not None:
+        told["because"] = str(outcome.because)
     if outcome.undrained is not None:
         told["undrained"] = str(outcome.undrained)
     return told
