@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -68,7 +69,10 @@ class _Run:
         except OSError as exc:
             self._fail(f"not carried out: {exc}")
         except Exception as exc:  # noqa: BLE001 - a check that cannot be carried out has failed, whatever the cause
-            self._fail(f"not carried out, by a fault of stellwerk: {type(exc).__name__}: {exc}")
+            # Its text may hold anything that was read.
+            place = traceback.extract_tb(exc.__traceback__)[-1]
+            where = f"{place.name}, line {place.lineno}"
+            self._fail(f"not carried out, by a fault of stellwerk: {type(exc).__name__} in {where}; report it")
 
     def _fail(self, reason: str) -> None:
         self._results.append(CheckResult(self._check, False, reason))

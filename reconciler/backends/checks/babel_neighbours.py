@@ -26,10 +26,16 @@ class Neighbour(NamedTuple):
     usable: bool
 
 
-def look(socket: str) -> list[Neighbour]:
-    """Return the neighbours that the babeld at a socket knows. Raises BackendError."""
-    with _TURNS.setdefault(socket, threading.Lock()), Connection(socket) as connection:
-        answer = connection.command(b"dump")
+def look(socket: str, timeout_seconds: float) -> list[Neighbour]:
+    """Return the neighbours that the babeld at a socket knows, after a wait for the turn. Raises BackendError."""
+    turn = _TURNS.setdefault(socket, threading.Lock())
+    if not turn.acquire(timeout=timeout_seconds):
+        raise UnreachableError(f"babeld at {socket} still owes an answer to another check; look at its log")
+    try:
+        with Connection(socket) as connection:
+            answer = connection.command(b"dump")
+    finally:
+        turn.release()
     if answer.end != "ok":
         raise UnreachableError(f"babeld at {socket} answered `dump` with {answer.end[:60]!r}")
     return [found for line in answer.lines if (found := read(line)) is not None]
@@ -45,7 +51,11 @@ def read(line: bytes) -> Neighbour | None:
 
 def count(check: BabelNeighbours) -> CheckResult:
     """Count the neighbours that can be sent to, each interface to one for itself."""
-    known = {neighbour for neighbour in look(check.socket) if check.interface in (None, neighbour.interface)}
+    known = {
+        neighbour
+        for neighbour in look(check.socket, check.timeout_seconds)
+        if check.interface in (None, neighbour.interface)
+    }
     usable = sum(neighbour.usable for neighbour in known)
     on = "" if check.interface is None else f" on {check.interface}"
     if usable >= check.count:

@@ -39,10 +39,10 @@ def run(check: Program) -> CheckResult:
         if not ended:
             _signal(process, signal.SIGTERM)
             watch.wait(time.monotonic() + GRACE_SECONDS)
+        status = _status(process) if ended else None
     said = f": {quoted(watch.last_line())}" if watch.last_line() else ""
-    if not ended:
+    if status is None:
         return CheckResult(check, False, f"did not end within {spelled(check.timeout_seconds)} and was ended{said}")
-    status = process.returncode
     if status == 0:
         return CheckResult(check, True, f"ended with status 0{said}")
     how = f"ended with status {status}" if status > 0 else f"was ended by {signal.Signals(-status).name}"
@@ -74,6 +74,17 @@ def _started(check: Program) -> Iterator[subprocess.Popen[bytes]]:
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def _status(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of a program that has ended, or minus the signal that ended it, without awaiting it.
+
+    Where SIGCHLD is ignored the kernel keeps none: Popen would take that for success, this raises OSError.
+    """
+    found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    if found is None:
+        raise ChildProcessError("the status of the program is not known")
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
 
 class _Watch:

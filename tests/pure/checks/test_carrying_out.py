@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -175,6 +176,16 @@ def test_a_program_has_no_descriptors_of_ours() -> None:
         assert only(shell(f"test ! -e /proc/self/fd/{ours.fileno()}")).passed
 
 
+def test_a_status_that_the_kernel_does_not_keep_is_not_taken_for_success() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        result = only(shell("exit 3"))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert not result.passed
+    assert result.reason.startswith("not carried out: ")
+
+
 # All together.
 
 
@@ -193,7 +204,8 @@ def test_a_fault_of_our_own_fails_the_check_and_no_more(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     broken, right = carry_out([TcpPort(host="gw.example.org", port=1), shell("true")])
-    assert "KeyError" in broken.reason
+    assert broken.reason.startswith("not carried out, by a fault of stellwerk: KeyError in fail, line ")
+    assert "odd" not in broken.reason
     assert not broken.passed
     assert right.passed
 
@@ -263,7 +275,8 @@ def test_a_babeld_that_hangs_is_asked_by_one_check_at_a_time(tmp_path: Path) -> 
         tested.set()
     assert not any(result.passed for result in results)
     assert {result.reason.partition(";")[0] for result in results} == {
-        "no result within 1s: babeld does not answer: it is stopped or busy, or has four clients already"
+        "no result within 1s: babeld does not answer: it is stopped or busy, or has four clients already",
+        f"babeld at {babeld.address} still owes an answer to another check",
     }
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("babel neighbours")]
     for thread in threads:

@@ -1,6 +1,9 @@
 """What a node file says about the way to its objects."""
 
+import json
+
 import pytest
+from hypothesis import given
 from pydantic_core import PydanticCustomError
 
 from intent.care import Care, care
@@ -8,6 +11,7 @@ from intent.checks import BabelNeighbours, Check, Ping, Program, TcpPort, WireGu
 from intent.durations import Duration, spelled
 from intent.expansion import expand
 from intent.loading import loads
+from tests.intents import careful_node_files
 from tests.pure.intent.conftest import resolved
 
 KEY = "i25O2JPaHsW9Oo7BmgwWSllxMUjTDBlUIFCJ708K/hc="
@@ -96,6 +100,15 @@ def test_the_share_of_deletions() -> None:
 def test_it_is_about_the_way_to_the_objects_and_makes_none() -> None:
     node = loads(b"version: 1\nnode: x\nconfirm: 60s\nguards: {deletes: 1%}\nchecks: [{ping: 192.0.2.1}]\n", "f")
     assert expand(node, resolved(node)) == ()
+
+
+@given(careful_node_files())
+def test_whatever_else_a_node_has_its_care_is_what_the_file_says(text: str) -> None:
+    written = json.loads(text)
+    found = care(loads(text.replace("$folder", "/run/test").encode(), "f"))
+    assert len(found.checks) == len(written.get("checks", []))
+    assert (found.confirm_seconds is None) == ("confirm" not in written and not found.checks)
+    assert (found.largest_deleted_share == 1.0) == ("guards" in written)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from intent.secrets import PresharedKey, PrivateKey
 from reconciler.backends.fake import FakeNode, KilledError
 from reconciler.core.inventory import InventoryInMemory
 from reconciler.core.reconcile import Round, apply, look
-from tests.intents import node_files
+from tests.intents import careful_node_files
 
 
 def _value(reference: Reference[object]) -> object:
@@ -60,7 +60,7 @@ def _check_in_sync(done: Round) -> None:
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(node_files(), min_size=1, max_size=3))
+@given(st.lists(careful_node_files(), min_size=1, max_size=3))
 def test_after_apply_the_plan_is_empty_whatever_was_there(texts: list[str]) -> None:
     node, store = _node(), InventoryInMemory()
     fresh = node.describe()
@@ -76,7 +76,7 @@ def test_after_apply_the_plan_is_empty_whatever_was_there(texts: list[str]) -> N
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(node_files(), node_files(), st.integers(0, 60))
+@given(careful_node_files(), careful_node_files(), st.integers(0, 60))
 def test_killed_half_way_the_next_apply_ends_where_it_should(first: str, second: str, life: int) -> None:
     node, store = _node(), InventoryInMemory()
     _round(node, _desired(first), store)
