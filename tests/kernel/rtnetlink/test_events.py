@@ -12,6 +12,7 @@ import subprocess
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
@@ -387,18 +388,16 @@ def test_reading_never_waits_and_a_closed_stream_has_no_news(node: Node) -> None
     node.events.close()
     assert node.events.read() == News()
     node.look()
-    again = node.namespace.run(node.backend.events)
-    node.ip("rule add pref 99 table 10")
-    assert again.read().tables == frozenset({"rule"})
-    again.close()
+    with closing(node.namespace.run(node.backend.events)) as again:
+        node.ip("rule add pref 99 table 10")
+        assert again.read().tables == frozenset({"rule"})
 
 
 def test_several_streams_all_follow_what_is_looked_at(node: Node) -> None:
-    second = node.namespace.run(node.backend.events)
-    node.namespace.run(lambda: node.backend.dump({"route": frozenset({FOREIGN})}))
-    node.ip(f"-6 route add fd01::/64 dev mesh0 table {FOREIGN}")
-    assert [one.read().tables for one in (node.events, second)] == [frozenset({"route"})] * 2
-    second.close()
+    with closing(node.namespace.run(node.backend.events)) as second:
+        node.namespace.run(lambda: node.backend.dump({"route": frozenset({FOREIGN})}))
+        node.ip(f"-6 route add fd01::/64 dev mesh0 table {FOREIGN}")
+        assert [one.read().tables for one in (node.events, second)] == [frozenset({"route"})] * 2
 
 
 def in_own_user_namespace(work: Callable[[], None]) -> Callable[[], None]:
