@@ -1,0 +1,219 @@
+"""Only looking, and being told to leave the node alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.core.backend import News
+from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
+from reconciler.core.loop import Mode
+from tests.pure.loop.rig import ToyStage, document, invalid, toy_stage
+
+STEPS = st.lists(
+    st.sampled_from(
+        [
+            *("file a", "file b", "file bad", "file none", "lose", "put", "lost news", "time", "long", "checks"),
+            *("confirm", "roll back", "suspend", "resume", "reconcile", "allow", "retry", "apply", "restart", "reboot"),
+        ]
+    ),
+    max_size=12,
+)
+
+
+def take(toys: ToyStage, step: str) -> None:
+    """Have something happen; commands may be refused."""
+    deeds = {
+        "file a": lambda: toys.file("confirm=20 checks=1 deletes=0.3 | a; b"),
+        "file b": lambda: toys.file("b size=2; c"),
+        "file bad": lambda: toys.file(None, "node.yaml:1:1: is empty"),
+        "file none": lambda: toys.file(None),
+        "lose": lambda: toys.backend.things.pop("a", None) and toys.hear("thing"),
+        "put": lambda: toys.put("z"),
+        "lost news": lambda: toys.loop.hear(News(None)),
+        "time": lambda: toys.run(10),
+        "long": lambda: toys.run(400),
+        "checks": lambda: toys.checker.under_way and toys.answer(True),
+        "confirm": lambda: toys.loop.confirm(),
+        "roll back": lambda: toys.loop.roll_back(),
+        "suspend": lambda: toys.loop.suspend("work on the mast", 30),
+        "resume": lambda: toys.loop.resume(),
+        "reconcile": lambda: toys.loop.reconcile(),
+        "allow": lambda: toys.loop.allow_deletes(),
+        "retry": lambda: toys.loop.retry(),
+        "apply": lambda: toys.loop.apply(document("c; d"), confirm_seconds=10),
+        "restart": lambda: toys.restart(),
+        "reboot": lambda: (toys.clock.reboot(), toys.restart()),
+    }
+    try:
+        deeds[step]()
+    except StellwerkError:
+        pass
+    toys.run()
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=100)
+@given(STEPS, STEPS)
+def test_a_node_that_is_only_reported_on_never_gets_a_request(before: list[str], steps: list[str]) -> None:
+    toys = toy_stage()
+    for step in before:
+        take(toys, step)
+    toys.restart(Mode.REPORT)
+    toys.journal.clear()
+    for step in steps:
+        take(toys, step)
+    assert [entry for entry in toys.journal if entry.startswith("request")] == []
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=100)
+@given(STEPS)
+def test_whatever_happens_the_last_good_word_is_done_in_the_end(steps: list[str]) -> None:
+    toys = toy_stage()
+    for step in steps:
+        take(toys, step)
+    toys.backend.things.pop("z", None)
+    toys.run(400)
+    toys.file("e; f needs=e")
+    if toys.loop.suspension is not None:
+        toys.loop.resume()
+    toys.run(400)
+    assert toys.there() == "e; f needs=e"
+    assert toys.status["sync"]["state"] == "synced"
+
+
+def test_drift_is_shown_where_it_is_only_reported() -> None:
+    toys = toy_stage(mode=Mode.REPORT)
+    toys.file("a; b")
+    toys.run(600)
+    assert toys.status["mode"] == {"mode": "report"}
+    assert toys.status["sync"]["state"] == "drifted"
+    assert toys.status["sync"]["reason"] == "2 to create"
+    assert [one["description"] for one in toys.status["objects"]] == ["thing a", "thing b"]
+    for line in ("a", "b"):
+        toys.put(line)
+    toys.run()
+    assert toys.status["sync"]["state"] == "synced"
+
+
+def test_where_it_is_only_reported_a_document_given_by_hand_is_refused() -> None:
+    toys = toy_stage(mode=Mode.REPORT)
+    with pytest.raises(RefusedError, match="only reported on"):
+        toys.loop.apply(document("a"))
+
+
+def test_where_it_is_only_reported_a_trial_is_left_for_who_may_end_it(toys: ToyStage) -> None:
+    toys.file("a")
+    toys.run(1)
+    toys.file("confirm=60 checks=1 | b")
+    toys.run(1)
+    toys.restart(Mode.REPORT)
+    toys.verdict = True
+    toys.run(600)
+    assert toys.there() == "b"
+    assert toys.disk.intents.trial is not None
+    assert toys.status["health"]["reasons"] == []
+    toys.restart(Mode.ENFORCE)
+    toys.run(1)
+    assert toys.there() == "a"
+
+
+@pytest.fixture
+def calm(toys: ToyStage) -> ToyStage:
+    toys.file("a; b")
+    toys.run(1)
+    return toys
+
+
+def test_while_suspended_nothing_is_changed_and_drift_is_shown(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", None)
+    calm.lose("a")
+    calm.run(3600)
+    assert calm.there() == "b"
+    assert calm.status["mode"]["mode"] == "suspended"
+    assert calm.status["mode"]["reason"] == "work on the mast"
+    assert calm.status["sync"]["state"] == "drifted"
+    calm.loop.resume()
+    calm.run()
+    assert calm.there() == "a; b"
+    assert calm.history.events()[-3:] == ["suspended", "resumed", "changed"]
+
+
+def test_a_suspension_ends_at_its_time(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 3600)
+    calm.lose("a")
+    calm.run(3590)
+    assert calm.there() == "b"
+    calm.run(20)
+    assert calm.there() == "a; b"
+    assert calm.disk.suspension is None
+
+
+def test_a_suspension_survives_a_restart_and_a_reboot(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 3600)
+    calm.lose("a")
+    calm.clock.reboot()
+    calm.restart()
+    calm.run(3000)
+    assert calm.there() == "b"
+    calm.run(700)
+    assert calm.there() == "a; b"
+
+
+def test_a_new_file_while_suspended_is_done_after_it(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 100)
+    calm.file("confirm=60 | a; c")
+    calm.run(90)
+    assert calm.there() == "a; b"
+    assert calm.status["sync"]["reason"] == "1 to create, 1 to delete"
+    calm.run(20)
+    assert calm.there() == "a; c"
+    assert calm.loop.custody.intents.trial is not None
+
+
+def test_a_suspension_is_refused_while_something_is_on_trial(calm: ToyStage) -> None:
+    calm.file("confirm=60 | a; c")
+    calm.run(1)
+    with pytest.raises(RefusedError, match="on trial"):
+        calm.loop.suspend("work on the mast", None)
+
+
+def test_what_cannot_be_written_is_not_suspended(calm: ToyStage) -> None:
+    calm.disk.full.add("suspension")
+    with pytest.raises(StellwerkError, match="no space left"):
+        calm.loop.suspend("work on the mast", None)
+    calm.lose("a")
+    calm.run()
+    assert calm.there() == "a; b"
+
+
+def test_the_end_of_a_suspension_on_a_full_disk_does_not_make_the_loop_spin(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 10)
+    calm.disk.full.add("suspension")
+    calm.run(600)
+    calm.disk.full.clear()
+    calm.lose("a")
+    calm.run(330)
+    assert calm.there() == "a; b"
+
+
+def test_the_end_of_a_suspension_after_rounds_that_failed_does_not_make_the_loop_spin(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 100)
+    calm.interpreter.fails["a; b; x"] = invalid("no key in /keys/x")
+    calm.file("a; b; x")
+    calm.run(600)
+    assert calm.loop.suspension is None
+
+
+def test_a_damaged_suspension_holds_until_somebody_lifts_it(calm: ToyStage) -> None:
+    calm.disk.damaged["suspension"] = DamagedStateError("suspension.json", "suspension.json is damaged")
+    calm.restart()
+    calm.lose("a")
+    calm.run(600)
+    assert calm.there() == "b"
+    assert any("is damaged" in reason for reason in calm.status["health"]["reasons"])
+    assert calm.status["mode"]["mode"] == "suspended"
+    calm.loop.resume()
+    calm.run()
+    assert calm.there() == "a; b"
+    assert calm.status["health"]["reasons"] == []
