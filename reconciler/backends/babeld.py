@@ -1,4 +1,4 @@
-"""The backend for babeld: one connection and one dump a round, and what can be asked of a running babeld."""
+"""The backend for babeld: one lasting connection, one dump a round, and what can be asked of a running babeld."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
 from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, XrouteRow
 from intent.resources.resource import Request
-from reconciler.backends.babeld_process import configured_interfaces, process_behind, started_with
+from reconciler.backends.babeld_client import Connection
+from reconciler.backends.babeld_news import Babelds, BabelNews
+from reconciler.backends.babeld_process import configured_interfaces, started_with
 from reconciler.backends.babeld_session import Session, look
-from reconciler.backends.babeld_socket import Connection, NotRunningError
+from reconciler.backends.babeld_socket import NotRunningError
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, UnsupportedError
 
@@ -23,7 +25,9 @@ from reconciler.core.errors import BackendError, UnsupportedError
 class Babeld(Backend):
     """The backend for the table ``babel``; its partitions are sockets.
 
-    A babeld that does not run has no rows. No connection outlives a call.
+    A babeld that does not run has no rows. One that does not answer costs the first call some seconds and the next
+    ones nothing, until it works again. The connections are shared with all others in this process, and stay until
+    `close`; babeld has room for four.
     """
 
     tables: ClassVar[frozenset[str]] = frozenset({"babel"})
@@ -37,11 +41,13 @@ class Babeld(Backend):
     )
 
     def __init__(self) -> None:
+        self._babelds = Babelds()
         self._sockets: tuple[str, ...] = ()
         self._disappointing: set[str] = set()
 
     def close(self) -> None:
-        """Do nothing: no connection stays open."""
+        """End the connections that nobody else uses, and their threads. A stream of news stays and has none."""
+        self._babelds.keep(())
 
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         """Return a row for each babeld that greets, and one for each of its interfaces and announcements.
@@ -52,18 +58,30 @@ class Babeld(Backend):
             return {}
         if (partitions := wanted["babel"]) is not None:
             self._sockets = tuple(sorted(map(str, partitions)))
+            self._babelds.keep(self._sockets)
         self._disappointing.clear()
         rows: list[DaemonRow | InterfaceRow | XrouteRow] = []
         for address in self._sockets:
             try:
-                with Connection(address) as connection:
-                    rows += _rows(connection)
+                connection = self._babelds.connection(address)
+                rows += _rows(connection)
+                self._babelds.seen(connection)
             except NotRunningError:
                 continue
             except BackendError as exc:
                 return {"babel": exc}
         links = frozenset(name for _, name in socket.if_nameindex())
         return {"babel": Dump(rows, BabelContext(links))}
+
+    def events(self) -> BabelNews:
+        """Open the stream of news: a babeld that is of interest was lost, came, or works again.
+
+        From then on until the stream is closed no call waits longer than a second for a babeld to greet or to answer:
+        there will be news when it does. Our own restarts of babeld are no news. Raises RejectedError.
+        """
+        for address in self._sockets:
+            self._babelds.client(address).start()
+        return self._babelds.open_news()
 
     def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
         """Return which program of a restart command is not there."""
@@ -75,13 +93,13 @@ class Babeld(Backend):
         ]
 
     def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
-        """Carry out the requests over one connection for each socket. Bounded by the times in the requests."""
-        with Session(self._sockets, self._disappointing) as session:
+        """Carry out the requests. Bounded by the times in the requests."""
+        with Session(self._babelds, self._sockets, self._disappointing) as session:
             return [session.carry_out(request) for request in requests]
 
 
 def _rows(connection: Connection) -> Iterator[DaemonRow | InterfaceRow | XrouteRow]:
-    pid = process_behind(connection.socket)
+    pid = None if connection.process is None else connection.process[0]
     files = None if pid is None else started_with(pid)
     yield DaemonRow(connection.address, connection.version, connection.router_id, pid, files)
     names = None if pid is None or files is None else configured_interfaces(pid, files)

@@ -23,6 +23,9 @@ _LISTENING = "0A"
 _CREDENTIALS = struct.Struct("iII")
 _START_TIME_FIELD = 19  # of /proc/PID/stat, counted from the field after the name
 
+Identity = tuple[int, int | None]
+"""A process id, and when that process started, in ticks: ids are used again."""
+
 _CLOCK_SLACK_SECONDS = 0.02
 """A start is known to 1/100 s, a file's time to a kernel tick: what is this close was read at that start."""
 
@@ -34,6 +37,12 @@ def process_behind(endpoint: socket.socket) -> int | None:
         return int(_CREDENTIALS.unpack(found)[0]) or None
     inode = _listening_inode(endpoint.getpeername()[1])
     return None if inode is None else _holder(f"socket:[{inode}]")
+
+
+def identity_behind(endpoint: socket.socket) -> Identity | None:
+    """Return which process listens at a connected socket, None when it cannot be seen."""
+    pid = process_behind(endpoint)
+    return None if pid is None else (pid, ticks_at_start(pid))
 
 
 def _listening_inode(port: int) -> str | None:

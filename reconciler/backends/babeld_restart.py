@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from intent.resources.babel_daemon import RestartBabeld
-from reconciler.backends.babeld_process import process_behind, started_with, ticks_at_start
-from reconciler.backends.babeld_socket import Connection, connect
+from reconciler.backends.babeld_client import Client, Connection
+from reconciler.backends.babeld_process import started_with
 from reconciler.core.errors import BackendError, BusyError, DeniedError, RejectedError, UnreachableError
 
 COMMAND_SECONDS = 30.0
@@ -22,10 +22,13 @@ COMMAND_SECONDS = 30.0
 START_SECONDS = 10.0
 """How long babeld may take from the command's end to its greeting."""
 
+_LAST_SECONDS = 0.5
+"""How long to wait at least for a greeting, also when the time is nearly over."""
+
 _TAIL_BYTES = 600
 
-Identity = tuple[int, int | None]
-"""A process id, and when that process started, in ticks."""
+_IDENTIFY_SECONDS = 1.0
+"""How long to look for the process that listens; it need not greet for that."""
 
 
 def pauses(deadline: float) -> Iterator[None]:
@@ -38,44 +41,34 @@ def pauses(deadline: float) -> Iterator[None]:
         yield
 
 
-def restart(request: RestartBabeld) -> None:
-    """Run the command and wait until a new babeld greets.
+def restart(request: RestartBabeld, client: Client) -> Connection:
+    """Run the command, wait until a new babeld greets the client, and return its connection.
 
     Raises RejectedError when the command fails or babeld comes back without its configuration, BusyError when the
     command takes too long, UnreachableError when babeld does not come back.
     """
-    before = _identity(request.socket)
+    before = client.process(_IDENTIFY_SECONDS)
     complaint = _run(request.command)
     words = shlex.join(request.command)
     problem: BackendError | None = None
-    for _ in pauses(time.monotonic() + START_SECONDS):
+    anew = True
+    deadline = time.monotonic() + START_SECONDS
+    for _ in pauses(deadline):
         try:
-            with Connection(request.socket) as connection:
-                pid = process_behind(connection.socket)
+            connection = client.connection(max(_LAST_SECONDS, deadline - time.monotonic()), anew=anew)
         except UnreachableError as exc:
-            problem = exc
+            problem, anew = exc, False
             continue
-        if pid is not None and (pid, ticks_at_start(pid)) == before:
-            problem = UnreachableError(f"the same babeld (process {pid}) still runs")
+        if connection.process is not None and connection.process == before:
+            problem, anew = UnreachableError(f"the same babeld (process {before[0]}) still runs"), True
             continue
-        _check_configuration(request, pid)
-        return
+        _check_configuration(request, None if connection.process is None else connection.process[0])
+        return connection
     reason = f"; the command said: {complaint}" if complaint else ""
     raise UnreachableError(
         f"`{words}` ended, but no new babeld greets at {request.socket} within {START_SECONDS:g} s: {problem}{reason}; "
         "look at its log"
     ) from problem
-
-
-def _identity(address: str) -> Identity | None:
-    """Return which process listens now; one that is stopped need not greet for that."""
-    try:
-        endpoint = connect(address)
-    except BackendError:
-        return None
-    with endpoint:
-        pid = process_behind(endpoint)
-    return None if pid is None else (pid, ticks_at_start(pid))
 
 
 def _run(command: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Requests to running babelds, over one connection for each in a batch."""
+"""Requests to running babelds, a batch at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
 from intent.resources.babel_wire import WITHDRAWN, InterfaceRow, XrouteRow, flush_is_safe, parse_line
 from intent.resources.resource import Request
+from reconciler.backends.babeld_client import Connection
+from reconciler.backends.babeld_news import Babelds
 from reconciler.backends.babeld_restart import pauses, restart
-from reconciler.backends.babeld_socket import Connection, NotRunningError
+from reconciler.backends.babeld_socket import NotRunningError
 from reconciler.core.errors import (
     BackendError,
     BusyError,
@@ -50,9 +52,10 @@ def look(connection: Connection) -> list[InterfaceRow | XrouteRow]:
 
 
 class Session:
-    """The connections of one batch of requests, opened when first needed."""
+    """What one batch of requests knows of the babelds, each from one connection."""
 
-    def __init__(self, sockets: tuple[str, ...], disappointing: set[str]) -> None:
+    def __init__(self, babelds: Babelds, sockets: tuple[str, ...], disappointing: set[str]) -> None:
+        self._babelds = babelds
         self._sockets = sockets
         self._disappointing = disappointing
         self._connections: dict[str, Connection] = {}
@@ -75,8 +78,6 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for address in list(self._connections):
-            self._drop(address)
         self._linger()
 
     def carry_out(self, request: Request) -> BackendError | None:
@@ -88,10 +89,10 @@ class Session:
         try:
             self._deeds[type(request)](request)
         except UnreachableError as exc:
-            # An answer that comes late would be taken for the next one's.
+            # Whoever answers next may be another.
             self._announced.clear()
-            for address in list(self._connections):
-                self._drop(address)
+            self._connections.clear()
+            self._interfaces.clear()
             return exc
         except BackendError as exc:
             return exc
@@ -99,13 +100,8 @@ class Session:
 
     def _connection(self, address: str) -> Connection:
         if address not in self._connections:
-            self._connections[address] = Connection(address)
+            self._connections[address] = self._babelds.connection(address)
         return self._connections[address]
-
-    def _drop(self, address: str) -> None:
-        self._interfaces.pop(address, None)
-        if (connection := self._connections.pop(address, None)) is not None:
-            connection.close()
 
     def _add_interface(self, request: AddBabelInterface) -> None:
         try:
@@ -189,10 +185,13 @@ class Session:
             yield self._announced[address].get(xroute)
 
     def _restart(self, request: RestartBabeld) -> None:
-        self._drop(request.socket)
+        self._interfaces.pop(request.socket, None)
+        self._connections.pop(request.socket, None)
         self._disappointing.discard(request.socket)
         self._begun.clear()
-        restart(request)
+        connection = restart(request, self._babelds.client(request.socket))
+        # Our own doing.
+        self._babelds.seen(connection)
 
     def _await_babeld(self, request: AwaitBabeld) -> None:
         try:

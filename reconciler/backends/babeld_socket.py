@@ -1,4 +1,4 @@
-"""A connection to babeld's local socket: one command, then its whole answer (babeld(8)).
+"""babeld's local socket as it is on the wire: one command, then its whole answer (babeld(8)). Nothing here waits.
 
 babeld serves its four clients from its main loop and *stops routing* while one of them does not read. So all that it
 says is taken into memory at once, and parsed after its answer is complete.
@@ -6,19 +6,14 @@ says is taken into memory at once, and parsed after its answer is complete.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import socket
-import time
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from reconciler.backends.babeld_process import Identity, identity_behind
 from reconciler.core.errors import BackendError, DeniedError, RejectedError, UnreachableError, UnsupportedError
-
-GREETING_SECONDS = 10.0
-"""How long babeld may take to greet; a fifth client hears nothing until another one leaves."""
-
-ANSWER_SECONDS = 10.0
-"""How long an answer may take as a whole; 10,000 routes take 0.05 s."""
 
 LARGEST_ANSWER_BYTES = 64 << 20
 LONGEST_LINE_BYTES = 4096
@@ -31,6 +26,10 @@ class NotRunningError(UnreachableError):
     """Nobody listens at the socket."""
 
 
+class NoAnswerError(UnreachableError):
+    """babeld owes an answer and did not give it: in time, or before it hung up."""
+
+
 class Answer(NamedTuple):
     """The lines of an answer, and what ended it: ``ok``, ``bad``, ``no`` or ``no REASON``."""
 
@@ -38,129 +37,179 @@ class Answer(NamedTuple):
     end: str
 
 
-class Connection:
-    """A connection that has been greeted.
+class Greeting(NamedTuple):
+    """What babeld says of itself: its version, such as ``babeld-1.12.1``, and its router id."""
 
-    Opening it raises NotRunningError, DeniedError, UnsupportedError or UnreachableError, a command UnreachableError.
+    version: str
+    router_id: str
+
+
+def check_address(address: str) -> None:
+    """Raise RejectedError for what is neither ``[::1]:PORT`` nor an absolute path."""
+    if _TCP.fullmatch(address) is None and not address.startswith("/"):
+        raise RejectedError(f"babeld's socket is an absolute path or [::1]:PORT, not {address!r}")
+
+
+def check_command(line: bytes) -> None:
+    """Raise RejectedError for a line that babeld would hang up on."""
+    if b"\n" in line or len(line) > _LONGEST_COMMAND_BYTES:
+        raise RejectedError(f"{line[:60]!r}… is too long for babeld, or two lines")
+
+
+class Wire:
+    """A connection that does not block, for the one who waits until it is ready.
+
+    Making it begins to connect; when it is writable call `finish_connecting`. From then on babeld owes the greeting,
+    and after `ask` the answer, until `receive` gives that. ``deed`` is what it owes.
+
+    Raises NotRunningError, DeniedError or UnreachableError.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.socket = connect(address)
+        self.deed = "accept a connection"
+        # Before connecting: a socket that is put in its place meanwhile is then taken for another, never the reverse.
+        self._file = _file(address)
+        self._buffer = bytearray()
+        tcp = _TCP.fullmatch(address)
+        family = socket.AF_UNIX if tcp is None else socket.AF_INET6
         try:
-            self._greet()
-        except BaseException:
+            self.socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        except OSError as exc:
+            raise _unconnected(address, exc) from exc
+        try:
+            code = self.socket.connect_ex(address if tcp is None else (tcp[1], int(tcp[2])))
+            if code not in (0, errno.EINPROGRESS):
+                raise OSError(code, os.strerror(code))
+        except BaseException as exc:
             self.socket.close()
+            if isinstance(exc, OSError | OverflowError):
+                raise _unconnected(address, exc) from exc
             raise
 
-    def _greet(self) -> None:
-        answer = self._read("greet", GREETING_SECONDS)
+    def fileno(self) -> int:
+        """Return the file descriptor of the socket."""
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.socket.close()
+
+    def finish_connecting(self) -> None:
+        """Find out what became of connecting, when the socket is writable. Raises as making it does."""
+        if code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            exc = OSError(code, os.strerror(code))
+            raise _unconnected(self.address, exc) from exc
+        self.deed = "greet"
+
+    def identity(self) -> Identity | None:
+        """Return which process listens, before it greets too, None when it cannot be seen."""
+        try:
+            return identity_behind(self.socket)
+        except OSError:
+            return None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of the answer has come."""
+        return bool(self._buffer)
+
+    def replaced(self) -> bool:
+        """Return whether the socket's path is gone, or is another's by now: the one we speak to is not of interest."""
+        return _file(self.address) != self._file
+
+    def ask(self, line: bytes) -> None:
+        """Send a command; the answer before must have come. Raises UnreachableError."""
+        words = " ".join(line.decode(errors="replace").split(" ")[:3])
+        self.deed = f"answer `{words}`"
+        try:
+            sent = self.socket.send(line + b"\n")
+        except OSError as exc:
+            raise UnreachableError(f"babeld at {self.address} took no `{words}`: {exc.strerror or exc}") from exc
+        if sent <= len(line):
+            raise UnreachableError(f"babeld at {self.address} took half of `{words}`: it is stopped or busy")
+
+    def receive(self) -> Answer | None:
+        """Take what has come and return the answer when that completes it.
+
+        Raises UnreachableError when babeld hung up, or where this cannot be babeld.
+        """
+        try:
+            if self.socket.family != socket.AF_UNIX:
+                # Without it babeld's small writes wait 40 ms for our delayed acknowledgement (tcp(7); not sticky).
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            chunk = self.socket.recv(_CHUNK_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            raise UnreachableError(f"babeld at {self.address} did not {self.deed}: {exc.strerror or exc}") from exc
+        if not chunk:
+            debt = f" and did not {self.deed}" if self.deed else ""
+            raise NoAnswerError(f"babeld at {self.address} hung up{debt}: it ended, or took us for a slow reader")
+        self._buffer += chunk
+        return self._complete()
+
+    def _complete(self) -> Answer | None:
+        buffer = self._buffer
+        start = buffer.rfind(b"\n") + 1
+        if len(buffer) - start > LONGEST_LINE_BYTES:
+            raise UnreachableError(
+                f"what listens at {self.address} is not babeld: asked to {self.deed}, its line does not end"
+            )
+        if len(buffer) > LARGEST_ANSWER_BYTES:
+            size = f"more than {LARGEST_ANSWER_BYTES >> 20} MiB"
+            raise UnreachableError(
+                f"babeld at {self.address} was asked to {self.deed} and sent {size}: no mesh is so large"
+            )
+        if start < len(buffer):
+            return None
+        end = buffer.rfind(b"\n", 0, -1) + 1
+        last = bytes(buffer[end:-1])
+        if last not in (b"ok", b"bad", b"no") and not last.startswith(b"no "):
+            return None
+        answer = Answer(bytes(buffer[:end]).split(b"\n")[:-1], _printable(last))
+        self._buffer = bytearray()
+        self.deed = ""
+        return answer
+
+    def unasked(self) -> UnreachableError:
+        """Return the error of one that speaks although it owes no answer."""
+        return UnreachableError(f"what listens at {self.address} says what nobody asked it: it is not babeld")
+
+    def overdue(self, seconds: float) -> NoAnswerError:
+        """Return the error of an answer that takes longer than this."""
+        why = "it is stopped or busy"
+        if self.deed == "greet" and not self.begun:
+            why += ", or has four clients already, which is its limit"
+        return NoAnswerError(
+            f"babeld at {self.address} did not {self.deed} within {round(seconds, 1):g} s: {why}; look at its log"
+        )
+
+    def greeting(self, answer: Answer) -> Greeting:
+        """Return what a greeting says. Raises UnreachableError or UnsupportedError."""
         head, *facts = [_printable(line) for line in answer.lines] or [""]
         if not head.startswith("BABEL ") or answer.end != "ok":
             raise UnreachableError(f"what listens at {self.address} is not babeld: it greets with {head[:60]!r}")
         if not head.startswith("BABEL 1."):
             raise UnsupportedError(f"babeld at {self.address} speaks {head[:60]!r}; stellwerk knows version 1")
         known = dict(fact.split(" ", 1) for fact in facts if " " in fact)
-        self.version = known.get("version", "")
-        self.router_id = known.get("my-id", "")
+        return Greeting(known.get("version", ""), known.get("my-id", ""))
 
-    def command(self, line: bytes) -> Answer:
-        """Send a command and return its answer. Raises RejectedError for a line that babeld would hang up on."""
-        if b"\n" in line or len(line) > _LONGEST_COMMAND_BYTES:
-            raise RejectedError(f"{line[:60]!r}… is too long for babeld, or two lines")
-        words = " ".join(line.decode(errors="replace").split(" ")[:3])
-        try:
-            self.socket.settimeout(ANSWER_SECONDS)
-            self.socket.sendall(line + b"\n")
-        except OSError as exc:
-            raise UnreachableError(f"babeld at {self.address} took no `{words}`: {exc.strerror or exc}") from exc
-        return self._read(f"answer `{words}`", ANSWER_SECONDS)
 
-    def _read(self, deed: str, seconds: float) -> Answer:
-        buffer = bytearray()
-        deadline = time.monotonic() + seconds
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                if left <= 0:
-                    raise TimeoutError
-                chunk = self._receive(left)
-            except TimeoutError as exc:
-                raise self._silent(deed, seconds, bool(buffer)) from exc
-            except OSError as exc:
-                raise UnreachableError(f"babeld at {self.address} did not {deed}: {exc.strerror or exc}") from exc
-            if not chunk:
-                raise UnreachableError(
-                    f"babeld at {self.address} hung up and did not {deed}: it ended, or took us for a slow reader"
-                )
-            buffer += chunk
-            start = self._unfinished_line(buffer, deed)
-            if start < len(buffer):
-                continue
-            end = buffer.rfind(b"\n", 0, -1) + 1
-            if (last := bytes(buffer[end:-1])) in (b"ok", b"bad", b"no") or last.startswith(b"no "):
-                return Answer(bytes(buffer[:end]).split(b"\n")[:-1], _printable(last))
-
-    def _receive(self, seconds: float) -> bytes:
-        if self.socket.family != socket.AF_UNIX:
-            # Without it babeld's small writes wait 40 ms for our delayed acknowledgement (tcp(7); not sticky).
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        self.socket.settimeout(seconds)
-        return self.socket.recv(_CHUNK_BYTES)
-
-    def _unfinished_line(self, buffer: bytearray, deed: str) -> int:
-        start = buffer.rfind(b"\n") + 1
-        if len(buffer) - start > LONGEST_LINE_BYTES:
-            raise UnreachableError(
-                f"what listens at {self.address} is not babeld: asked to {deed}, its line does not end"
-            )
-        if len(buffer) > LARGEST_ANSWER_BYTES:
-            size = f"more than {LARGEST_ANSWER_BYTES >> 20} MiB"
-            raise UnreachableError(f"babeld at {self.address} was asked to {deed} and sent {size}: no mesh is so large")
-        return start
-
-    def _silent(self, deed: str, seconds: float, begun: bool) -> BackendError:
-        if deed == "greet" and not begun:
-            why = "it is stopped or busy, or has four clients already, which is its limit"
-        else:
-            why = "it is stopped or busy"
-        return UnreachableError(f"babeld at {self.address} did not {deed} within {seconds:g} s: {why}; look at its log")
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def _file(address: str) -> tuple[int, int, int] | None:
+    if not address.startswith("/"):
+        return None
+    try:
+        found = os.stat(address)
+    except (OSError, ValueError):
+        return None
+    # Some file systems give the inode of what was just removed to what is made next.
+    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def _printable(line: bytes) -> str:
     """Return a line as text that does no harm on a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in line.decode(errors="replace"))
-
-
-def connect(address: str) -> socket.socket:
-    """Return a socket connected to ``[::1]:PORT`` or a path, not yet greeted. Raises as `Connection` does."""
-    tcp = _TCP.fullmatch(address)
-    if tcp is None and not address.startswith("/"):
-        raise RejectedError(f"babeld's socket is an absolute path or [::1]:PORT, not {address!r}")
-    endpoint = socket.socket(
-        socket.AF_UNIX if tcp is None else socket.AF_INET6, socket.SOCK_STREAM | socket.SOCK_CLOEXEC
-    )
-    try:
-        endpoint.settimeout(GREETING_SECONDS)
-        endpoint.connect(address if tcp is None else (tcp[1], int(tcp[2])))
-    except BaseException as exc:
-        endpoint.close()
-        if isinstance(exc, OSError | OverflowError):
-            raise _unconnected(address, exc) from exc
-        raise
-    return endpoint
 
 
 def _unconnected(address: str, exc: OSError | OverflowError) -> BackendError:

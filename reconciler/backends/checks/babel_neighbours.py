@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
 from typing import NamedTuple
 
 from intent.checks import BabelNeighbours
 from intent.resources.babel_wire import INFINITY
-from reconciler.backends.babeld_socket import Connection
+from reconciler.backends.babeld_client import dump_lines
 from reconciler.core.checks import CheckResult, Method
-from reconciler.core.errors import UnreachableError
 
 _NEIGHBOUR = re.compile(rb"add neighbour \S+ address (\S+) if (\S+) (?:.* )?cost (\d+)(?: |$)")
-
-_TURNS: dict[str, threading.Lock] = {}
-"""One lock for each socket: babeld serves four clients at most, and checks take the place of one together."""
 
 
 class Neighbour(NamedTuple):
@@ -27,18 +22,8 @@ class Neighbour(NamedTuple):
 
 
 def look(socket: str, timeout_seconds: float) -> list[Neighbour]:
-    """Return the neighbours that the babeld at a socket knows, after a wait for the turn. Raises BackendError."""
-    turn = _TURNS.setdefault(socket, threading.Lock())
-    if not turn.acquire(timeout=timeout_seconds):
-        raise UnreachableError(f"babeld at {socket} still owes an answer to another check; look at its log")
-    try:
-        with Connection(socket) as connection:
-            answer = connection.command(b"dump")
-    finally:
-        turn.release()
-    if answer.end != "ok":
-        raise UnreachableError(f"babeld at {socket} answered `dump` with {answer.end[:60]!r}")
-    return [found for line in answer.lines if (found := read(line)) is not None]
+    """Return the neighbours that the babeld at a socket knows. Raises BackendError, in time."""
+    return [found for line in dump_lines(socket, timeout_seconds) if (found := read(line)) is not None]
 
 
 def read(line: bytes) -> Neighbour | None:

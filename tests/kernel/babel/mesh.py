@@ -10,11 +10,16 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from intent.resources.resource import Request
+from reconciler.backends.babeld import Babeld
+from reconciler.core.backend import Dump
+from reconciler.core.errors import BackendError
 from tests.leftovers import session_name
 
 T = TypeVar("T")
@@ -33,6 +38,18 @@ def until(met: Callable[[], T | None], what: str) -> T:
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:g} s"
         time.sleep(0.02)
     return found
+
+
+def send(requests: Sequence[Request]) -> list[BackendError | None]:
+    """Have a new backend carry out the requests."""
+    with closing(Babeld()) as backend:
+        return backend.send(requests)
+
+
+def dump(address: str) -> Dump | BackendError:
+    """Have a new backend look at a socket."""
+    with closing(Babeld()) as backend:
+        return backend.dump({"babel": frozenset({address})})["babel"]
 
 
 class Node:

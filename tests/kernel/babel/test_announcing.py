@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from ipaddress import ip_network
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,7 @@ from reconciler.backends.babeld import Babeld
 from reconciler.backends.files import Files
 from reconciler.core.backend import Dump
 from reconciler.core.errors import BusyError, RejectedError
-from tests.kernel.babel.mesh import Mesh, Node, until
+from tests.kernel.babel.mesh import Mesh, Node, dump, send, until
 
 EXIT = "2001:db8:1::/56"
 FAR_EXIT = "2001:db8:2::/56"
@@ -37,8 +38,7 @@ def announce(node: Node, source: str | None, protocol: int = 242, verb: str = "a
 
 
 def xroutes(node: Node) -> set[tuple[str, str, int]]:
-    found = Babeld().dump({"babel": frozenset({node.socket})})["babel"]
-    rows = [row for row in cast(Dump, found).rows if isinstance(row, XrouteRow)]
+    rows = [row for row in cast(Dump, dump(node.socket)).rows if isinstance(row, XrouteRow)]
     return {(row.destination, row.source, row.metric) for row in rows}
 
 
@@ -50,7 +50,7 @@ def test_exits_are_announced_with_their_metric_and_nothing_else_is(mesh: Mesh) -
         announce(mesh.a, source)
     wanted = [BabelAnnouncement("::/0", EXIT, mesh.a.socket, None, 0)]
     wanted += [BabelAnnouncement("::/0", FAR_EXIT, mesh.a.socket, None, 300)]
-    assert Babeld().send([request for one in wanted for request in one.create()]) == [None, None]
+    assert send([request for one in wanted for request in one.create()]) == [None, None]
     assert xroutes(mesh.a) == {("::/0", EXIT, 0), ("::/0", FAR_EXIT, 300), ("fd00:1::1/128", "::/0", 0)}
     until(lambda: f"default from {EXIT}" in mesh.b.routes(), "the neighbour has the route")
 
@@ -63,7 +63,7 @@ def test_a_neighbours_default_without_a_source_is_not_believed(mesh: Mesh) -> No
     mesh.b.start("-c", str(mesh.b.configuration), "mesh0")
     announce(mesh.a, None)
     announce(mesh.a, EXIT)
-    assert Babeld().send([AwaitXroute(mesh.a.socket, "::/0", "::/0")]) == [None]
+    assert send([AwaitXroute(mesh.a.socket, "::/0", "::/0")]) == [None]
     until(lambda: f"default from {EXIT}" in mesh.b.routes(), "the neighbour has the exit's route")
     assert "default via" not in mesh.b.routes()
 
@@ -81,12 +81,12 @@ def test_a_route_that_is_withdrawn_first_is_gone_at_the_neighbour_at_once(mesh: 
     start_both(mesh)
     announce(mesh.a, EXIT)
     until(lambda: f"default from {EXIT}" in mesh.b.routes(), "the neighbour has the route")
-    backend = Babeld()
-    backend.dump({"babel": frozenset({mesh.a.socket})})
-    (stays,) = backend.send([AwaitWithdrawal(None, "::/0", EXIT, timeout_seconds=0.2)])
-    assert isinstance(stays, BusyError)
-    announce(mesh.a, EXIT, 243, "replace")
-    assert backend.send([AwaitWithdrawal(None, "::/0", EXIT)]) == [None]
+    with closing(Babeld()) as backend:
+        backend.dump({"babel": frozenset({mesh.a.socket})})
+        (stays,) = backend.send([AwaitWithdrawal(None, "::/0", EXIT, timeout_seconds=0.2)])
+        assert isinstance(stays, BusyError)
+        announce(mesh.a, EXIT, 243, "replace")
+        assert backend.send([AwaitWithdrawal(None, "::/0", EXIT)]) == [None]
     assert f"from {EXIT}" not in mesh.b.routes()
     mesh.a.ip("-6", "route", "del", "default", "from", EXIT, "proto", "243", "table", "10")
     until(lambda: xroutes(mesh.a) == set(), "babeld announces nothing")
@@ -95,7 +95,7 @@ def test_a_route_that_is_withdrawn_first_is_gone_at_the_neighbour_at_once(mesh: 
 def test_a_route_that_is_not_announced_is_an_error_with_its_cause(mesh: Mesh) -> None:
     mesh.a.start("mesh0")
     announce(mesh.a, EXIT)
-    (error,) = Babeld().send([AwaitXroute(mesh.a.socket, "::/0", EXIT, timeout_seconds=0.3)])
+    (error,) = send([AwaitXroute(mesh.a.socket, "::/0", EXIT, timeout_seconds=0.3)])
     assert isinstance(error, RejectedError)
     assert EXIT in str(error)
     assert "-c" in str(error)
@@ -106,6 +106,6 @@ def test_another_metric_than_the_one_wanted_is_an_error(mesh: Mesh) -> None:
     configure(mesh.a)
     mesh.a.start("-c", str(mesh.a.configuration), "mesh0")
     announce(mesh.a, EXIT)
-    (error,) = Babeld().send([AwaitXroute(mesh.a.socket, "::/0", EXIT, metric=500, timeout_seconds=0.3)])
+    (error,) = send([AwaitXroute(mesh.a.socket, "::/0", EXIT, metric=500, timeout_seconds=0.3)])
     assert isinstance(error, RejectedError)
     assert "metric 0, not 500" in str(error)

@@ -16,17 +16,15 @@ from intent.resources.babel_daemon import NOT_LOADED, OUTDATED, AwaitBabeld, Bab
 from intent.resources.babel_interface import AddBabelInterface, BabelInterface, FlushBabelInterface
 from intent.resources.babel_wire import InterfaceRow
 from intent.resources.file import WriteFile
-from reconciler.backends import babeld_restart, babeld_socket
-from reconciler.backends.babeld import Babeld
+from reconciler.backends import babeld_news, babeld_restart
 from reconciler.backends.files import Files
 from reconciler.core.backend import Dump
 from reconciler.core.errors import DeniedError, RejectedError, UnreachableError, UnsupportedError
-from tests.kernel.babel.mesh import Mesh, Node, until
+from tests.kernel.babel.mesh import Mesh, Node, dump, send, until
 
 
 def look(node: Node, address: str | None = None) -> Dump:
-    wanted = {"babel": frozenset({address or node.socket})}
-    found = node.inside(lambda: Babeld().dump(wanted)["babel"])
+    found = node.inside(lambda: dump(address or node.socket))
     assert isinstance(found, Dump), found
     return found
 
@@ -73,9 +71,8 @@ def test_a_file_that_changed_takes_a_restart_which_the_operators_command_does(me
     write(mesh.a)
     options = ("-c", str(mesh.a.configuration), "mesh0")
     script = mesh.a.script(*options)
-    backend = Babeld()
     want = BabelDaemon(mesh.a.socket, str(mesh.a.configuration), (script,))
-    assert backend.send(want.create()) == [None], "it starts a babeld that does not run"
+    assert send(want.create()) == [None], "it starts a babeld that does not run"
     assert want.changes(daemon(mesh.a)) == {}
     first = mesh.a.pid
 
@@ -85,7 +82,7 @@ def test_a_file_that_changed_takes_a_restart_which_the_operators_command_does(me
         return [change.have for change in want.changes(daemon(mesh.a)).values()] == [OUTDATED]
 
     until(outdated, "babeld has an old file")
-    assert backend.send(want.create()) == [None]
+    assert send(want.create()) == [None]
     assert want.changes(daemon(mesh.a)) == {}
     assert mesh.a.pid != first
 
@@ -93,7 +90,7 @@ def test_a_file_that_changed_takes_a_restart_which_the_operators_command_does(me
 def test_a_restart_without_our_file_says_which_option_is_missing(mesh: Mesh) -> None:
     write(mesh.a)
     request = RestartBabeld((mesh.a.script("mesh0"),), mesh.a.socket, str(mesh.a.configuration))
-    (error,) = Babeld().send([request])
+    (error,) = send([request])
     assert isinstance(error, RejectedError)
     assert f"-c {mesh.a.configuration}" in str(error)
 
@@ -101,7 +98,7 @@ def test_a_restart_without_our_file_says_which_option_is_missing(mesh: Mesh) -> 
 def test_a_command_that_restarts_nothing_is_found_out(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(babeld_restart, "START_SECONDS", 0.3)
     mesh.a.start("mesh0")
-    (error,) = Babeld().send([RestartBabeld(("true",), mesh.a.socket, None)])
+    (error,) = send([RestartBabeld(("true",), mesh.a.socket, None)])
     assert isinstance(error, UnreachableError)
     assert "same babeld" in str(error)
 
@@ -111,18 +108,18 @@ def test_a_command_that_restarts_nothing_is_found_out(mesh: Mesh, monkeypatch: p
     [(("sh", "-c", "echo no such unit >&2; exit 5"), "status 5: no such unit"), (("/nonexistent",), "cannot be run")],
 )
 def test_a_failing_command_is_shown_with_what_it_said(mesh: Mesh, command: tuple[str, ...], words: str) -> None:
-    (error,) = Babeld().send([RestartBabeld(command, mesh.a.socket, None)])
+    (error,) = send([RestartBabeld(command, mesh.a.socket, None)])
     assert isinstance(error, RejectedError)
     assert words in str(error)
 
 
 def test_a_babeld_that_does_not_run_has_no_rows_and_says_what_to_start(mesh: Mesh) -> None:
     assert list(look(mesh.a).rows) == []
-    (error,) = Babeld().send(desired(mesh.a).create())
+    (error,) = send(desired(mesh.a).create())
     assert isinstance(error, UnreachableError)
     assert f"-G {mesh.a.socket} -c {mesh.a.configuration}" in str(error)
     mesh.a.start("mesh0")
-    assert Babeld().send([AwaitBabeld(mesh.a.socket, None)]) == [None]
+    assert send([AwaitBabeld(mesh.a.socket, None)]) == [None]
     pid = cast(int, mesh.a.pid)
     os.kill(pid, signal.SIGKILL)
     until(lambda: not Path(f"/proc/{pid}").exists(), "babeld ends")
@@ -134,7 +131,7 @@ def test_an_interface_is_added_while_it_runs_and_seen(mesh: Mesh) -> None:
     mesh.a.ip("link", "set", "more0", "up")
     mesh.a.start("mesh0")
     want = BabelInterface("more0", mesh.a.socket, (("type", "tunnel"), ("rxcost", "300"), ("rtt-max", "90")))
-    assert Babeld().send(want.create()) == [None]
+    assert send(want.create()) == [None]
     assert interfaces(mesh.a) == {"mesh0", "more0"}
     mesh.a.ip("link", "del", "more0")
     until(lambda: interfaces(mesh.a) == {"mesh0"}, "what is left of an interface without a link is nothing")
@@ -146,7 +143,7 @@ def test_whose_an_interface_is_shows_in_what_babeld_was_started_with(mesh: Mesh,
     own.write_text("# theirs\ninterface listed0 type wired\n")
     write(mesh.a)
     mesh.a.start("-c", str(own), "-c", str(mesh.a.configuration), "-C", "interface said0", "mesh0")
-    assert Babeld().send([AddBabelInterface(mesh.a.socket, "added0", ())]) == [None]
+    assert send([AddBabelInterface(mesh.a.socket, "added0", ())]) == [None]
     if changed:
         time.sleep(0.05)
         own.write_text("")
@@ -158,12 +155,12 @@ def test_whose_an_interface_is_shows_in_what_babeld_was_started_with(mesh: Mesh,
 def test_a_wrong_option_is_told_from_a_read_only_socket(mesh: Mesh) -> None:
     mesh.a.start("mesh0")
     wrong = AddBabelInterface(mesh.a.socket, "more0", (("rxcost", "70000"),))
-    (error,) = Babeld().send([wrong])
+    (error,) = send([wrong])
     assert isinstance(error, RejectedError)
     assert "rxcost 70000" in str(error)
     mesh.a.stop()
     mesh.a.start("mesh0", writable=False)
-    (error,) = Babeld().send([AddBabelInterface(mesh.a.socket, "more0", ())])
+    (error,) = send([AddBabelInterface(mesh.a.socket, "more0", ())])
     assert isinstance(error, DeniedError)
     assert "read-only" in str(error)
     assert interfaces(mesh.a) == {"mesh0"}
@@ -171,31 +168,31 @@ def test_a_wrong_option_is_told_from_a_read_only_socket(mesh: Mesh) -> None:
 
 def test_this_babeld_is_never_told_to_flush(mesh: Mesh) -> None:
     mesh.a.start("mesh0")
-    (error,) = Babeld().send([FlushBabelInterface(mesh.a.socket, "mesh0")])
+    (error,) = send([FlushBabelInterface(mesh.a.socket, "mesh0")])
     assert isinstance(error, UnsupportedError)
     assert interfaces(mesh.a) == {"mesh0"}
 
 
 def test_a_stopped_babeld_is_an_error_in_time(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(babeld_socket, "GREETING_SECONDS", 0.3)
+    monkeypatch.setattr(babeld_news, "PATIENCE_SECONDS", 0.3)
     mesh.a.start("mesh0")
     os.kill(cast(int, mesh.a.pid), signal.SIGSTOP)
     begun = time.monotonic()
-    found = Babeld().dump({"babel": frozenset({mesh.a.socket})})["babel"]
+    found = dump(mesh.a.socket)
     assert isinstance(found, UnreachableError)
     assert "did not greet" in str(found)
     assert time.monotonic() - begun < 2
 
 
 def test_a_fifth_client_is_an_error_in_time(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(babeld_socket, "GREETING_SECONDS", 0.3)
+    monkeypatch.setattr(babeld_news, "PATIENCE_SECONDS", 0.3)
     mesh.a.start("mesh0")
     clients = [socket.socket(socket.AF_UNIX) for _ in range(4)]
     try:
         for client in clients:
             client.connect(mesh.a.socket)
             client.recv(100)
-        found = Babeld().dump({"babel": frozenset({mesh.a.socket})})["babel"]
+        found = dump(mesh.a.socket)
         assert isinstance(found, UnreachableError)
         assert "four clients" in str(found)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +16,7 @@ from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, BabelInterface, FlushBabelInterface
 from intent.resources.babel_wire import DaemonRow, InterfaceRow, XrouteRow, flush_is_safe
-from reconciler.backends import babeld_socket
+from reconciler.backends import babeld_news, babeld_socket
 from reconciler.backends.babeld import Babeld
 from reconciler.backends.babeld_process import configuration_paths
 from reconciler.core.backend import Dump
@@ -31,8 +32,8 @@ from tests.pure.babel.fake_babeld import DUMP, GREETING, Conversation, FakeBabel
 
 
 def look(path: Path, conversation: Conversation) -> Dump | BackendError:
-    with FakeBabeld(path, conversation) as babeld:
-        return Babeld().dump({"babel": frozenset({babeld.address})})["babel"]
+    with FakeBabeld(path, conversation) as babeld, closing(Babeld()) as backend:
+        return backend.dump({"babel": frozenset({babeld.address})})["babel"]
 
 
 @pytest.fixture
@@ -42,8 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(babeld_socket, "GREETING_SECONDS", 0.1)
-    monkeypatch.setattr(babeld_socket, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(babeld_news, "PATIENCE_SECONDS", 0.1)
 
 
 def test_one_look_gives_the_daemon_its_interfaces_and_its_announcements(path: Path) -> None:
@@ -161,7 +161,8 @@ def test_one_that_never_ends_is_cut_off_at_a_size(path: Path, monkeypatch: pytes
 
 def test_nobody_there_is_no_error_but_a_wrong_address_is(tmp_path: Path) -> None:
     def at(address: str) -> Dump | BackendError:
-        return Babeld().dump({"babel": frozenset({address})})["babel"]
+        with closing(Babeld()) as backend:
+            return backend.dump({"babel": frozenset({address})})["babel"]
 
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(tmp_path / "left"))
@@ -177,8 +178,8 @@ def test_nobody_there_is_no_error_but_a_wrong_address_is(tmp_path: Path) -> None
 
 
 def send(path: Path, conversation: Conversation, *requests: object) -> list[BackendError | None]:
-    with FakeBabeld(path, conversation) as babeld:
-        return Babeld().send([request(babeld.address) for request in requests])  # type: ignore[operator]
+    with FakeBabeld(path, conversation) as babeld, closing(Babeld()) as backend:
+        return backend.send([request(babeld.address) for request in requests])  # type: ignore[operator]
 
 
 def add(address: str) -> AddBabelInterface:
@@ -206,7 +207,7 @@ def test_a_refusal_is_told_by_its_kind(
 
 def test_after_a_lost_connection_the_next_request_has_a_new_one(path: Path) -> None:
     conversations = iter((says(), says(b"ok\n")))
-    lost, done = send(path, lambda client: next(conversations)(client), add, add)
+    lost, done = send(path, lambda client: next(conversations, says())(client), add, add)
     assert isinstance(lost, UnreachableError)
     assert done is None
 
@@ -254,7 +255,8 @@ def test_a_batch_of_interfaces_takes_one_dump(path: Path) -> None:
 
 def test_what_nobody_announces_is_withdrawn(tmp_path: Path) -> None:
     request = AwaitWithdrawal(str(tmp_path / "none"), "::/0", "2001:db8:1::/64")
-    assert Babeld().send([request]) == [None]
+    with closing(Babeld()) as backend:
+        assert backend.send([request]) == [None]
 
 
 VERSIONS = st.one_of(
@@ -270,8 +272,7 @@ VERSIONS = st.one_of(
 @settings(max_examples=150, deadline=None)
 def test_no_babeld_before_1_14_or_of_unknown_version_is_ever_told_to_flush(version: str, known: bool) -> None:
     babeld = Obedient(version, ("mesh0",) if known else ())
-    with TemporaryDirectory() as folder, FakeBabeld(Path(folder) / "s", babeld) as fake:
-        backend = Babeld()
+    with TemporaryDirectory() as folder, FakeBabeld(Path(folder) / "s", babeld) as fake, closing(Babeld()) as backend:
         found = backend.dump({"babel": frozenset({fake.address})})["babel"]
         assert isinstance(found, Dump)
         seen = [it for row in found.rows if (it := BabelInterface.decode(row, found.context)) is not None]

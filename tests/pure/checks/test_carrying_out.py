@@ -258,7 +258,7 @@ def test_a_babeld_that_does_not_run(tmp_path: Path) -> None:
     assert (result.passed, result.reason) == (False, f"babeld does not run: nobody listens at {tmp_path}/s")
 
 
-def test_a_babeld_that_hangs_is_asked_by_one_check_at_a_time(tmp_path: Path) -> None:
+def test_a_babeld_that_hangs_has_one_client_for_all_checks(tmp_path: Path) -> None:
     clients: list[socket.socket] = []
     tested = threading.Event()
 
@@ -274,9 +274,9 @@ def test_a_babeld_that_hangs_is_asked_by_one_check_at_a_time(tmp_path: Path) -> 
         assert len(clients) == 1
         tested.set()
     assert not any(result.passed for result in results)
-    assert {result.reason.partition(";")[0] for result in results} == {
+    assert {result.reason.partition(";")[0] for result in results} <= {
         "no result within 1s: babeld does not answer: it is stopped or busy, or has four clients already",
-        f"babeld at {babeld.address} still owes an answer to another check",
+        f"babeld at {babeld.address} did not answer `dump` within 1 s: it is stopped or busy",
     }
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("babel neighbours")]
     for thread in threads:

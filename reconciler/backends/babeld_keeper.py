@@ -1,0 +1,147 @@
+"""The thread that keeps a connection to babeld: it connects, carries out commands and notices at once when it is lost.
+
+A babeld that does not greet is waited for on the same connection: when it goes on it is heard at once, and it has
+few places for those who wait. One that leaves a command without an answer is connected to again, and counts as
+working when it has answered a command of the thread's own.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import time
+from contextlib import closing
+
+from reconciler.backends.babeld_bell import Bell
+from reconciler.backends.babeld_exchange import AnewError, EndedError, Exchange
+from reconciler.backends.babeld_socket import Answer, Wire
+from reconciler.core.errors import BackendError, UnreachableError
+
+ANSWER_SECONDS = 10.0
+"""How long an answer may take as a whole until the connection is given up; 10,000 routes take 0.05 s."""
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_PAUSE_UNCONNECTED_SECONDS = 1.0
+"""To connect where nobody listens costs nothing, and a babeld that starts shall have its interfaces back soon."""
+
+_REPLACED_SECONDS = 1.0
+"""How often a babeld that does not greet is compared with the one that has the socket's path by now."""
+
+_PROOF = b"dump"
+"""What a babeld that left a command without an answer has to answer: the command that a look needs."""
+
+
+class Keeper:
+    """What runs in the thread."""
+
+    def __init__(self, address: str, exchange: Exchange, bell: Bell) -> None:
+        self._address = address
+        self._exchange = exchange
+        self._bell = bell
+        self._failures = 0
+        self._wire: Wire | None = None
+        self._connected_before = False
+
+    def run(self) -> None:
+        """Keep a connection until the exchange says that it is to end."""
+        try:
+            while True:
+                try:
+                    self._converse_and_pause()
+                except AnewError:
+                    error = UnreachableError(f"another connection to babeld at {self._address} was wanted: look again")
+                    self._exchange.failed(error, wanted=True)
+        except EndedError:
+            error = UnreachableError(f"the connection to babeld at {self._address} was closed")
+            self._exchange.failed(error, wanted=True)
+
+    def _converse_and_pause(self) -> None:
+        try:
+            self._converse()
+        except BackendError as exc:
+            self._exchange.failed(exc.with_traceback(None))
+        self._pause()
+
+    def _converse(self) -> None:
+        """Connect, and carry out commands until the connection is lost, which is always an error."""
+        self._wire = None
+        self._exchange.begin()
+        with closing(Wire(self._address)) as wire:
+            self._exchange.opened(wire)
+            while not self._wait(wire, None, select.POLLOUT):
+                pass
+            wire.finish_connecting()
+            self._wire = wire
+            self._exchange.connected(wire.identity())
+            greeting = wire.greeting(self._greeting(wire))
+            if self._exchange.doubtful:
+                self._answer(wire, _PROOF)
+            self._exchange.came(greeting)
+            while True:
+                self._serve(wire)
+
+    def _greeting(self, wire: Wire) -> Answer:
+        deadline: float | None = None
+        while (answer := wire.receive()) is None:
+            if wire.begun and deadline is None:
+                deadline = time.monotonic() + ANSWER_SECONDS
+            if not self._wait(wire, deadline or time.monotonic() + _REPLACED_SECONDS):
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise wire.overdue(ANSWER_SECONDS)
+                if wire.replaced():
+                    raise UnreachableError(f"another babeld has taken the place of the one at {self._address}")
+        return answer
+
+    def _serve(self, wire: Wire) -> None:
+        """Carry out the next command, or wait until there is one or the connection is lost."""
+        if (job := self._exchange.next_job()) is not None:
+            begun = time.monotonic()
+            answer = self._answer(wire, job.line)
+            self._exchange.answered(job, answer, time.monotonic() - begun)
+            self._failures = 0
+        elif self._wait(wire, None) and (wire.receive() is not None or wire.begun):
+            raise wire.unasked()
+
+    def _answer(self, wire: Wire, line: bytes) -> Answer:
+        self._exchange.owes()
+        wire.ask(line)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (answer := wire.receive()) is None:
+            self._wait(wire, deadline)
+            if time.monotonic() >= deadline:
+                self._exchange.doubt(True)
+                raise wire.overdue(ANSWER_SECONDS)
+        self._exchange.doubt(False)
+        return answer
+
+    def _pause(self) -> None:
+        """Wait until the next attempt to connect, longer after each failure of the same sort."""
+        connected = self._wire is not None
+        if connected != self._connected_before:
+            self._connected_before, self._failures = connected, 0
+        longest = _LONGEST_PAUSE_SECONDS if connected else _LONGEST_PAUSE_UNCONNECTED_SECONDS
+        # Jitter, so that the nodes of a mesh that one event hit do not go on in step.
+        pause = min(longest, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
+        self._failures += 1
+        deadline = time.monotonic() + pause
+        while not self._exchange.hurry and (left := deadline - time.monotonic()) > 0:
+            if self._wire is not None and self._wire.replaced():
+                return
+            self._wait(None, time.monotonic() + min(left, _REPLACED_SECONDS))
+
+    def _wait(self, wire: Wire | None, until: float | None, events: int = select.POLLIN) -> bool:
+        """Return whether the connection is ready; not, when the time is over or a caller has woken us.
+
+        Raises EndedError or AnewError when that is what the caller wants.
+        """
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        if wire is not None:
+            poll.register(wire, events)
+        timeout = None if until is None else max(0.0, until - time.monotonic()) * 1000
+        ready = {number for number, _ in poll.poll(timeout)}
+        if self._bell.fileno() in ready:
+            self._bell.hush()
+        self._exchange.obey()
+        return wire is not None and wire.fileno() in ready
