@@ -27,11 +27,9 @@ class Duration(Checked):
             wrong(f"{right} with its unit, not {described(value)}", f"write `{value}s`" if fits else self._advice())
         if not isinstance(value, str):
             wrong(f"{right}, not {described(value)}", self._advice())
-        match = _PARTS.fullmatch(value)
-        if match is None or not value:
+        total = seconds(value)
+        if total is None:
             wrong(f"{right}, not {described(value)}", self._advice())
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        total = hours * 3600 + minutes * 60 + seconds
         if not self.low_seconds <= total <= self.high_seconds:
             wrong(f"{right}, not {described(value)}")
         return total
@@ -43,6 +41,15 @@ class Duration(Checked):
     def json_schema(self) -> dict[str, Any]:
         """Return a string type with the form; the range is not said in it."""
         return {"type": "string", "pattern": _PATTERN}
+
+
+def seconds(text: str) -> int | None:
+    """Return the seconds of a time as people write it, ``None`` for what is none."""
+    match = _PARTS.fullmatch(text)
+    if match is None or not text:
+        return None
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest
 
 
 def spelled(seconds: int) -> str:

@@ -10,6 +10,23 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+DEFAULT_STATE_FOLDER = Path("/var/lib/stellwerk")
+
+
+class Duration(click.ParamType[int]):
+    """A time such as ``90s``, ``2m`` or ``1h30m``, as a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds."""
+        from intent.durations import seconds
+
+        found = value if isinstance(value, int) else seconds(value)
+        if not found:
+            self.fail(f"{value!r} is no time; write it like 60s, 5m or 1h30m", param, ctx)
+        return found
+
 
 def state_option(command: Command) -> Command:
     """Add the option that names the state folder."""
@@ -18,9 +35,31 @@ def state_option(command: Command) -> Command:
         "state_folder",
         type=click.Path(path_type=Path, file_okay=False),
         envvar="STELLWERK_STATE_DIR",
-        default="/var/lib/stellwerk",
+        default=DEFAULT_STATE_FOLDER,
         show_default=True,
         show_envvar=True,
         help="Where what we own and cannot mark is written down; one folder for each network namespace.",
     )
     return option(command)
+
+
+def socket_option(command: Command) -> Command:
+    """Add the option that names the daemon's control socket."""
+    option = click.option(
+        "--socket",
+        "socket",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="STELLWERK_SOCKET",
+        show_envvar=True,
+        help="The daemon's control socket.  [default: /run/stellwerk/socket; `socket` in another --state-dir]",
+    )
+    return option(command)
+
+
+def control_socket(socket: Path | None, state_folder: Path) -> Path:
+    """Return the path of the control socket that the options mean."""
+    from reconciler.services.control_protocol import SOCKET
+
+    if socket is not None:
+        return socket
+    return SOCKET if state_folder == DEFAULT_STATE_FOLDER else state_folder / SOCKET.name

@@ -13,7 +13,7 @@ from intent.loading import loads
 from intent.problems import IntentError
 from intent.reading import LARGEST_BYTES
 from reconciler.core.errors import RefusedError, StellwerkError
-from reconciler.core.plan_document import VERSION, DamagedPlanError, Step, steps
+from reconciler.core.plan_document import VERSION, DamagedPlanError, steps
 
 MARK = "stellwerk_plan"
 _MARK_WITHIN_BYTES = 1024
@@ -21,10 +21,10 @@ _MARK_WITHIN_BYTES = 1024
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan that was read back: the node it is for, and its operations."""
+    """A plan that was read back: the node it is for, and its operations in their JSON form, which are whole."""
 
     node: Node
-    steps: tuple[Step, ...]
+    plan: dict[str, Any]
 
 
 def save(path: Path, node: Node, plan: dict[str, Any], generated: tuple[str, ...]) -> None:
@@ -69,7 +69,8 @@ def decode(data: bytes, name: str) -> SavedPlan | None:
     if type(version) is not int or version != VERSION:
         raise RefusedError(f"{name} is a plan of another version than {VERSION}; make a new plan")
     try:
-        return SavedPlan(_node(name, found.get("intent")), steps(found))
+        steps(found)
+        return SavedPlan(_node(name, found.get("intent")), {"operations": found["operations"]})
     except DamagedPlanError as exc:
         raise _damaged(name, str(exc)) from exc
 

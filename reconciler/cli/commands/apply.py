@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.options import state_option
+from reconciler.cli.options import Duration, control_socket, socket_option, state_option
 
 if TYPE_CHECKING:
     from reconciler.cli.output import Lines
-    from reconciler.cli.session import Session
-    from reconciler.core.apply import Outcome
-    from reconciler.core.reconcile import Look, Round
+    from reconciler.services.applying import Order
 
 
 @click.command(
@@ -21,81 +19,137 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   stellwerk apply node.yaml
+  stellwerk apply node.yaml --confirm 60s && ping -c 3 exit.example && stellwerk confirm
   stellwerk apply plan.json     a plan saved with `stellwerk plan --out`""",
 )
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
-    "--allow-deletes",
-    is_flag=True,
-    help="Allow a plan that deletes more than half, or than `guards` says, of what is ours.",
+    "--confirm",
+    "confirm_seconds",
+    type=Duration(),
+    help="Undo the change after this time unless `stellwerk confirm` is said, or the checks of the file pass.",
+)
+@click.option(
+    "--allow-deletes", is_flag=True, help="Allow a plan that deletes more of what is ours than is done unasked."
 )
 @state_option
-def command(file: str, allow_deletes: bool, state_folder: Path) -> int:
+@socket_option
+def command(
+    file: str, confirm_seconds: int | None, allow_deletes: bool, state_folder: Path, socket: Path | None
+) -> int:
     """Make this node what FILE says, and verify by looking again.
 
     FILE is a node file, or a saved plan, which is refused when the node has moved on. Everything is checked before
-    anything is changed, and only what is ours is touched. Exits 0 when the node is as it should be, 2 when
-    something is pending, 1 when an operation failed, 4 when it was refused.
+    anything is changed, and only what is ours is touched. A daemon that keeps this node carries it out; what is
+    given so holds until the daemon's own node file changes.
+
+    A change that is to be confirmed is undone when it is not, whatever becomes of this command, its terminal or the
+    machine. Where the file has checks, this waits for them.
+
+    Exits 0 when the node is as it should be, 2 when something is pending, 1 when an operation failed, 4 when it was
+    refused, 5 when it was rolled back.
     """
     from intent.care import care
     from intent.loading import loads
     from intent.reading import read
-    from reconciler.backends.state_folder import StateFolder
     from reconciler.cli import saved_plan
-    from reconciler.cli.session import session
-    from reconciler.core.guards import check_deletions
-    from reconciler.core.plan_document import check_still_fits
+    from reconciler.cli.output import Lines
+    from reconciler.services.applying import Order
+    from reconciler.services.interpretation import document
 
     data, name = read(file)
     plan = saved_plan.decode(data, name)
     node = loads(data, name) if plan is None else plan.node
-    with StateFolder(state_folder).locked(), session(node, state_folder) as opened:
-        seen = opened.look()
-        if plan is not None:
-            check_still_fits(plan.steps, seen.plan)
-        if not allow_deletes:
-            check_deletions(seen, care(node).largest_deleted_share)
-        return _apply(opened, seen)
-
-
-def _apply(opened: Session, seen: Look) -> int:
-    from reconciler.cli import exit_codes, plan_text
-    from reconciler.cli.output import Lines
-    from reconciler.core.reconcile import apply
-
-    for note in opened.resolved.notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(plan_text.heading(opened.node.name, seen.plan))
-    if seen.plan.conflicts or seen.lacks:
-        for line in plan_text.obstacles(seen):
-            click.echo(line)
-        click.echo("stellwerk: refused, nothing was changed", err=True)
-        return exit_codes.REFUSED
+    order = Order(document(node), confirm_seconds, allow_deletes, None if plan is None else plan.plan)
     lines = Lines()
-
-    def watch(outcome: Outcome) -> None:
-        lines.say(plan_text.outcome_line(outcome))
-
-    code = _report(apply(seen, opened.desired, opened.backends, opened.state, watch), lines)
+    to_confirm = bool(confirm_seconds or care(node).confirm_seconds)
+    code = _Teller(node.name, lines).tell(order, to_confirm, state_folder, control_socket(socket, state_folder))
     if lines.lost is not None:
         raise lines.lost
     return code
 
 
-def _report(done: Round, lines: Lines) -> int:
-    """Say what is left, and return the exit code."""
-    from reconciler.cli import exit_codes, plan_text
+class _Teller:
+    """Has an order carried out, and says what happens."""
 
-    left = done.remaining.plan
-    if left.empty and not done.failed:
-        lines.say("verified: the node is what the file says")
-        return exit_codes.DONE
-    if left.operations or left.conflicts:
-        lines.say("after a second look the node still differs:")
-    for line in plan_text.lines(done.remaining):
-        lines.say(line)
-    if done.failed:
-        lines.say("stellwerk: not all of it could be done; see above, and run it again", err=True)
-        return exit_codes.FAILED
-    lines.say("what is pending waits for you; the rest is done and verified")
-    return exit_codes.DIFFERENT
+    def __init__(self, node: str, lines: Lines) -> None:
+        self._node = node
+        self._lines = lines
+
+    def tell(self, order: Order, to_confirm: bool, state_folder: Path, socket: Path) -> int:
+        from reconciler.cli import exit_codes
+        from reconciler.core.reconcile import InTheWayError
+        from reconciler.services import applying_here
+        from reconciler.services.control_client import Control, NobodyError
+
+        try:
+            try:
+                control = Control(socket)
+            except NobodyError:
+                if not to_confirm:
+                    return self._report(applying_here.apply(state_folder, order, self._event))
+                control = applying_here.hold(state_folder, socket)
+            return self._follow(control, order)
+        except InTheWayError:
+            self._lines.say("stellwerk: refused, nothing was changed", err=True)
+            return exit_codes.REFUSED
+
+    def _follow(self, control: Any, order: Order) -> int:
+        end: dict[str, Any] = {}
+        for end in control.request("apply", **order.to_json()):
+            if end.get("event") == "applied":
+                self._report(end)
+            elif "event" in end:
+                self._event(end)
+        return self._verdict(end) if "confirmed" in end else self._report(end)
+
+    def _event(self, told: dict[str, Any]) -> None:
+        from reconciler.cli import plan_text
+
+        if told["event"] == "plan":
+            self._lines.say(plan_text.heading(self._node, told["plan"]))
+            for line in plan_text.obstacles(told["plan"]):
+                self._lines.say(line)
+        elif told["event"] == "note":
+            self._lines.say(f"note: {told['text']}", err=True)
+        elif told["event"] == "outcome":
+            self._lines.say(plan_text.outcome_line(told["outcome"]))
+
+    def _report(self, done: dict[str, Any]) -> int:
+        """Say what is left, and return the exit code."""
+        from reconciler.cli import exit_codes, plan_text
+
+        left, say = done["remaining"], self._lines.say
+        for note in done["notes"]:
+            say(f"note: {note}", err=True)
+        code = exit_codes.DONE
+        if left["in_sync"] and not done["failed"]:
+            say("verified: the node is what the file says")
+        else:
+            if left["operations"] or left["conflicts"]:
+                say("after a second look the node still differs:")
+            for line in plan_text.lines(left):
+                say(line)
+            if done["failed"]:
+                say("stellwerk: not all of it could be done; see above, and run it again", err=True)
+                code = exit_codes.FAILED
+            else:
+                say("what is pending waits for you; the rest is done and verified")
+                code = exit_codes.DIFFERENT
+        if done["seconds_to_confirm"] is not None:
+            within = f"within {done['seconds_to_confirm']:.0f} s"
+            if done["checks"]:
+                say(f"the checks have to pass {within}, else it is undone; `stellwerk confirm` keeps it at once")
+            else:
+                say(f"say `stellwerk confirm` {within}, else it is undone; `stellwerk rollback` undoes it at once")
+        return code
+
+    def _verdict(self, end: dict[str, Any]) -> int:
+        from reconciler.cli import exit_codes
+
+        if end["confirmed"]:
+            self._lines.say("confirmed: the change stays")
+            return exit_codes.DONE
+        why = end["reason"] or "something else was asked for meanwhile"
+        self._lines.say(f"stellwerk: rolled back, the node is as it was before: {why}", err=True)
+        return exit_codes.ROLLED_BACK

@@ -34,25 +34,29 @@ def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> i
     """
     from intent.loading import load
     from reconciler.cli import plan_text, saved_plan
-    from reconciler.cli.session import session
     from reconciler.core.plan_document import to_json
+    from reconciler.core.reconcile import look
+    from reconciler.services import this_node
+    from reconciler.services.interpretation import NodeInterpreter, document
 
     if out is not None and out.exists() and Path(file).exists() and out.samefile(file):
         raise click.UsageError("--out names the node file itself; it would be written over")
     node = load(file)
-    with session(node, state_folder) as opened:
-        seen = opened.look()
-    document = {**to_json(seen.plan, seen.lacks), "node": node.name}
+    with this_node.this_node(state_folder) as here:
+        interpreter = NodeInterpreter(here.resolvers)
+        wanted = interpreter.interpret(document(node))
+        seen = look(wanted.desired, here.backends, here.state)
+    plan = {**to_json(seen.plan, seen.lacks), "node": node.name}
     if out is not None:
-        saved_plan.save(out, node, document, opened.resolved.generated)
+        saved_plan.save(out, node, plan, interpreter.generated)
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return plan_text.exit_code(seen)
-    for note in opened.resolved.notes:
+        click.echo(json.dumps(plan, indent=2, ensure_ascii=False))
+        return plan_text.exit_code(plan)
+    for note in wanted.notes:
         click.echo(f"note: {note}", err=True)
-    for path in opened.resolved.generated:
+    for path in interpreter.generated:
         click.echo(f"note: {path} does not exist; apply makes a new key, so what is shown of it is not final", err=True)
-    click.echo(plan_text.heading(node.name, seen.plan))
-    for line in plan_text.lines(seen):
+    click.echo(plan_text.heading(node.name, plan))
+    for line in plan_text.lines(plan):
         click.echo(line)
-    return plan_text.exit_code(seen)
+    return plan_text.exit_code(plan)

@@ -21,7 +21,7 @@ addresses:
 @pytest.fixture
 def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     made = CommandLine(tmp_path / "state")
-    monkeypatch.setattr("reconciler.cli.session.session", made.session)
+    monkeypatch.setattr("reconciler.services.this_node.this_node", made.this_node)
     monkeypatch.setenv("STELLWERK_STATE_DIR", str(tmp_path / "state"))
     return made
 

@@ -24,6 +24,9 @@ from intent.secrets import PresharedKey, PrivateKey, Secret
 from reconciler.core.errors import BusyError, RefusedError, UnsupportedError
 from reconciler.core.plan import Action, Conflict, Impact, Operation, Pending, Plan
 from reconciler.core.plan_document import MovedOnError, check_still_fits, steps, to_json
+from reconciler.core.reconcile import look
+from reconciler.services.interpretation import NodeInterpreter
+from reconciler.services.interpretation import document as document_of
 from tests.pure.docs.conftest import CommandLine
 from tests.pure.docs.markdown import ROOT
 
@@ -146,8 +149,9 @@ def test_no_secret_is_in_it() -> None:
 
 def test_all_of_a_real_node_has_a_form(command_line: CommandLine) -> None:
     node = load(str(ROOT / "examples" / "exit-gre.yaml"))
-    with command_line.session(node, Path()) as session:
-        plan = session.look().plan
+    with command_line.this_node(Path()) as here:
+        wanted = NodeInterpreter(here.resolvers).interpret(document_of(node))
+        plan = look(wanted.desired, here.backends, here.state).plan
     assert plan.operations
     fits(plan, plan)
 

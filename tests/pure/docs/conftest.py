@@ -8,19 +8,16 @@ import shlex
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from intent.document import Node
-from intent.expansion import expand, references
-from intent.references import AdvertisedUplinks, KernelLinkKind, PrivateKeyFile, References, ResolvedKey
+from intent.references import AdvertisedUplinks, KernelLinkKind, PrivateKeyFile, ResolvedKey
 from intent.secrets import PrivateKey
 from reconciler import cli
 from reconciler.backends.fake import FakeNode
-from reconciler.backends.references import Resolved
+from reconciler.backends.references import Resolution, Resolver, Resolvers
 from reconciler.backends.state_folder import StateFolder
-from reconciler.cli.session import Session
+from reconciler.services.this_node import ThisNode
 
 
 class CommandLine:
@@ -42,28 +39,49 @@ class CommandLine:
         return code, said.getvalue()
 
     @contextlib.contextmanager
-    def session(self, node: Node, state_folder: Path) -> Iterator[Session]:
-        """Stand in for `reconciler.cli.session.session`."""
-        values: dict[Any, Any] = {}
-        for reference in references(node):
-            if isinstance(reference, PrivateKeyFile):
-                key = PrivateKey(sha256(reference.path.encode()).digest())
-                values[reference] = ResolvedKey(key, generated=reference.path not in self.node.files.files)
-            elif isinstance(reference, AdvertisedUplinks):
-                values[reference] = ()
-            else:
-                assert isinstance(reference, KernelLinkKind)
-                values[reference] = True
-        generated = tuple(
-            one.path for one, value in values.items() if isinstance(one, PrivateKeyFile) and value.generated
-        )
-        resolved = Resolved(References(values), (), generated)
-        yield Session(node, resolved, expand(node, resolved.references), (self.node,), StateFolder(self._state))
+    def this_node(self, state_folder: Path, resolvers: Resolvers | None = None) -> Iterator[ThisNode]:
+        """Stand in for `reconciler.services.this_node.this_node`."""
+        yield ThisNode((self.node,), Resolvers(Keys(self.node), Kinds(), Uplinks()), StateFolder(self._state))
+
+
+class Keys(Resolver[PrivateKeyFile]):
+    """Gives each path a key of its own, made just now where the node in memory has no such file."""
+
+    reference_types = (PrivateKeyFile,)
+
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    def resolve(self, reference: PrivateKeyFile) -> Resolution:
+        key = PrivateKey(sha256(reference.path.encode()).digest())
+        generated = reference.path not in self._node.files.files
+        return Resolution(ResolvedKey(key, generated), generated=generated)
+
+    def file(self, reference: PrivateKeyFile) -> str:
+        return reference.path
+
+
+class Kinds(Resolver[KernelLinkKind]):
+    """A kernel that can make links of every kind."""
+
+    reference_types = (KernelLinkKind,)
+
+    def resolve(self, reference: KernelLinkKind) -> Resolution:
+        return Resolution(True)
+
+
+class Uplinks(Resolver[AdvertisedUplinks]):
+    """A node without an uplink by router advertisement."""
+
+    reference_types = (AdvertisedUplinks,)
+
+    def resolve(self, reference: AdvertisedUplinks) -> Resolution:
+        return Resolution(())
 
 
 @pytest.fixture
 def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     made = CommandLine(tmp_path / "state")
-    monkeypatch.setattr("reconciler.cli.session.session", made.session)
+    monkeypatch.setattr("reconciler.services.this_node.this_node", made.this_node)
     monkeypatch.setenv("STELLWERK_STATE_DIR", str(tmp_path / "state"))
     return made

@@ -15,6 +15,7 @@ from intent.resources.resource import Request
 from intent.resources.route import Route
 from intent.resources.wireguard_peer import WireGuardPeer
 from reconciler.cli import EPILOG, exit_codes
+from reconciler.services.interpretation import NodeInterpreter, document
 from tests.pure.docs.conftest import CommandLine
 from tests.pure.docs.markdown import ROOT, blocks, links, rows
 
@@ -51,8 +52,8 @@ def test_the_demo(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) ->
 def break_three_things(command_line: CommandLine) -> None:
     """Delete the first exit route, remove the first peer of wg-mesh, set the tunnel down."""
     node = load("examples/exit-gre.yaml")
-    with command_line.session(node, Path()) as session:
-        desired = session.desired
+    with command_line.this_node(Path()) as here:
+        desired = NodeInterpreter(here.resolvers).interpret(document(node)).desired
     tunnel = next(one for one in desired if isinstance(one, GreLink))
     route = next(one for one in desired if isinstance(one, Route) and one.gateway)
     peer = next(one for one in desired if isinstance(one, WireGuardPeer) and one.link == "wg-mesh")

@@ -1,0 +1,25 @@
+"""``stellwerk retry``: let what was rolled back be tried again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import control_socket, socket_option, state_option
+
+
+@click.command(short_help="Let an intent that was rolled back be tried again.")
+@state_option
+@socket_option
+def command(state_folder: Path, socket: Path | None) -> int:
+    """Take what was rolled back out of quarantine. A daemon tries it at once, on trial as before.
+
+    Exits 0 when that is done, 4 when nothing is in quarantine.
+    """
+    from reconciler.cli import exit_codes
+    from reconciler.services import by_hand
+
+    by_hand.retry(state_folder, control_socket(socket, state_folder))
+    click.echo("what was rolled back may be tried again")
+    return exit_codes.DONE

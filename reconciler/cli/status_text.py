@@ -1,0 +1,109 @@
+"""The status for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from intent.display import printable
+from intent.durations import spelled
+from reconciler.cli import exit_codes
+
+Json = Mapping[str, Any]
+
+COLOURS = {"synced": "green", "drifted": "yellow", "unknown": "yellow", "healthy": "green", "degraded": "red"}
+MOST_RECENT = 5
+_SHORT = 12
+
+
+def heading(status: Json) -> str:
+    """Return the line that says the most."""
+    axes = " and ".join(
+        click.style(status[axis]["state"], fg=COLOURS[status[axis]["state"]], bold=True) for axis in ("sync", "health")
+    )
+    reason = (
+        f" ({status['sync']['reason']})" if status["sync"]["state"] != "synced" and status["sync"]["reason"] else ""
+    )
+    return f"{status['node'] or 'this node'}: {axes}{reason}"
+
+
+def lines(status: Json) -> Iterator[str]:
+    """Yield the lines of a status."""
+    yield heading(status)
+    yield from _mode(status["mode"])
+    yield _field(
+        "synced" if status["sync"]["state"] == "synced" else "drift", f"since {_time(status['sync']['since'])}"
+    )
+    yield from _intent(status["intent"])
+    yield from _trial(status["trial"])
+    for reason in status["health"]["reasons"]:
+        yield _field("degraded", reason)
+    for one in status["objects"]:
+        yield _object(one)
+    for check in status["checks"]:
+        sign = click.style("✓", fg="green") if check["passed"] else click.style("✗", fg="red", bold=True)
+        yield f"  {sign} {printable(check['check'])}  # {printable(check['reason'])}"
+    for note in status["notes"]:
+        yield _field("note", note)
+    if status["recent"]:
+        yield "  recently:"
+    for fact in status["recent"][-MOST_RECENT:]:
+        yield f"    {_time(fact['time'])}  {fact['event']}: {printable(_fact(fact))}"
+
+
+def _object(one: Json) -> str:
+    again = one.get("retry_in")
+    when = "" if again is None else f"; tried again in {again:.0f} s"
+    sign = click.style("!", fg="red", bold=True)
+    return f"  {sign} {printable(one['description'])}  # {one['state']}: {printable(one['reason'])}{when}"
+
+
+def exit_code(status: Json) -> int:
+    """Return the exit code for a status."""
+    fine = status["sync"]["state"] == "synced" and status["health"]["state"] == "healthy"
+    return exit_codes.DONE if fine else exit_codes.DIFFERENT
+
+
+def _mode(mode: Json) -> Iterator[str]:
+    if mode["mode"] == "report":
+        yield _field("mode", "report: nothing is changed")
+    elif mode["mode"] == "suspended":
+        until = "until it is resumed" if mode["until"] is None else f"until {_time(mode['until'])}"
+        yield _field("suspended", f"since {_time(mode['since'])}, {until}: {mode['reason']}")
+
+
+def _intent(intent: Json) -> Iterator[str]:
+    source = "given by hand" if intent["by_hand"] or intent["file"] is None else intent["file"]
+    yield _field("intent", f"{_digest(intent['held'])}, {source}")
+    if intent["tried"] is not None and intent["tried"] != intent["held"]:
+        yield _field("tried", _digest(intent["tried"]))
+    if intent["good"] is not None:
+        yield _field("last good", f"{_digest(intent['good'])} since {_time(intent['good_since'])}")
+    for one in intent["quarantine"]:
+        yield _field("quarantine", f"{_digest(one['digest'])} since {_time(one['since'])}: {one['reason']}")
+
+
+def _trial(trial: Json | None) -> Iterator[str]:
+    if trial is not None:
+        how = "its checks" if trial["confirmed_by"] == "checks" else "`stellwerk confirm`"
+        left = spelled(round(trial["seconds_left"]))
+        yield _field("on trial", f"{_digest(trial['digest'])}, undone in {left} unless confirmed by {how}")
+
+
+def _fact(fact: Json) -> str:
+    return ", ".join(str(fact[part]) for part in ("because", "outcome") if fact.get(part))
+
+
+def _field(name: str, words: str) -> str:
+    return f"  {name}: {printable(words)}"
+
+
+def _digest(digest: str | None) -> str:
+    return "none" if digest is None else digest[:_SHORT]
+
+
+def _time(wall: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))

@@ -1,0 +1,1 @@
+"""What runs around the loop in one process: the driver that waits, the node file, the checks, the control socket."""

@@ -1,0 +1,58 @@
+"""Commands that a daemon carries out where one runs, and this process where none does: from any shell, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reconciler.core.loop import Loop
+from reconciler.core.status import status
+from reconciler.services.applying_here import loop_here
+from reconciler.services.control_client import Control, NobodyError
+
+
+def confirm(state_folder: Path, socket: Path) -> None:
+    """Keep what is on trial. Raises RefusedError, other StellwerkErrors."""
+    _somewhere(state_folder, socket, "confirm", lambda loop: loop.confirm())
+
+
+def roll_back(state_folder: Path, socket: Path) -> dict[str, Any]:
+    """Undo what is on trial; return the status after that. Raises RefusedError, other StellwerkErrors."""
+
+    def deed(loop: Loop) -> None:
+        loop.roll_back()
+        loop.turn()
+
+    return _somewhere(state_folder, socket, "rollback", deed)
+
+
+def retry(state_folder: Path, socket: Path) -> None:
+    """Let what was rolled back be tried again. Raises RefusedError, other StellwerkErrors."""
+    _somewhere(state_folder, socket, "retry", lambda loop: loop.retry())
+
+
+def suspend(state_folder: Path, socket: Path, reason: str, seconds: float | None) -> None:
+    """Have nothing changed for some time, ``None`` for until it is resumed. Raises StellwerkError."""
+    _somewhere(
+        state_folder, socket, "suspend", lambda loop: loop.suspend(reason, seconds), reason=reason, seconds=seconds
+    )
+
+
+def resume(state_folder: Path, socket: Path) -> None:
+    """End a suspension. Raises RefusedError, other StellwerkErrors."""
+    _somewhere(state_folder, socket, "resume", lambda loop: loop.resume())
+
+
+def _somewhere(
+    state_folder: Path, socket: Path, command: str, deed: Callable[[Loop], None], **arguments: Any
+) -> dict[str, Any]:
+    """Have the daemon carry out a command, or do the deed here; return the status after it where it tells one."""
+    try:
+        control = Control(socket)
+    except NobodyError:
+        with loop_here(state_folder) as loop:
+            deed(loop)
+            return status(loop)
+    told: dict[str, Any] = control.ask(command, **arguments).get("status", {})
+    return told

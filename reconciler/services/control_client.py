@@ -1,0 +1,74 @@
+"""The other side of the control socket: commands to a daemon on this node."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reconciler.core.errors import DeniedError, StellwerkError, UnreachableError
+from reconciler.services.control_protocol import LARGEST_LINE_BYTES, VERSION, error_of, short_path
+
+CONNECT_SECONDS = 5.0
+
+
+class NobodyError(UnreachableError):
+    """No daemon listens at the socket."""
+
+
+class Control:
+    """A connection for one command to the daemon at a socket.
+
+    Raises NobodyError where none listens, DeniedError, UnreachableError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._socket.settimeout(CONNECT_SECONDS)
+        try:
+            with short_path(path) as name:
+                self._socket.connect(name)
+        except OSError as exc:
+            self._socket.close()
+            raise self._unconnected(exc) from exc
+
+    def request(self, command: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        """Give the command and yield what is answered, the end as the last; then the connection is closed.
+
+        Raises the error that the daemon tells of, and UnreachableError when it goes away before the end.
+        """
+        with self._socket, self._socket.makefile("rb") as answers:
+            try:
+                request = {"stellwerk_control": VERSION, "command": command, **arguments}
+                self._socket.sendall(json.dumps(request).encode() + b"\n")
+                # An answer takes as long as the change; a daemon that dies closes the connection.
+                self._socket.settimeout(None)
+                while line := answers.readline(LARGEST_LINE_BYTES):
+                    told = json.loads(line)
+                    if told.get("end") == "error":
+                        raise error_of(told)
+                    yield told
+                    if "end" in told:
+                        return
+            except (OSError, ValueError) as exc:
+                raise UnreachableError(f"the daemon at {self.path} does not answer: {exc}") from exc
+        raise UnreachableError(
+            f"the daemon at {self.path} went away before it had answered; `stellwerk status` says what there is now"
+        )
+
+    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Give a command and return the end of its answer. Raises as `request` does."""
+        return list(self.request(command, **arguments))[-1]
+
+    def _unconnected(self, exc: OSError) -> StellwerkError:
+        if isinstance(exc, FileNotFoundError | NotADirectoryError | ConnectionRefusedError):
+            return NobodyError(f"no daemon listens at {self.path}; `stellwerk run NODE.yaml` starts one")
+        if isinstance(exc, PermissionError):
+            return DeniedError(
+                f"{self.path} may not be opened: {exc.strerror}; be root, or in the group that the daemon was started "
+                "with (`stellwerk run --group`)"
+            )
+        return UnreachableError(f"the daemon at {self.path} cannot be reached: {exc.strerror or exc}")

@@ -1,0 +1,376 @@
+"""The daemon: waits for what happens, tells the loop, lets it take its turn, and answers whoever asks."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import selectors
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from intent.loading import load
+from intent.problems import IntentError
+from reconciler.backends.babeld_bell import Bell
+from reconciler.backends.machine_clock import MachineClock
+from reconciler.backends.names import CachingResolver
+from reconciler.backends.references import Resolvers
+from reconciler.backends.service_manager import ServiceManager
+from reconciler.backends.state_folder import StateFolder
+from reconciler.backends.watched_files import watched_files
+from reconciler.core.backend import Events
+from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
+from reconciler.core.intents import Document
+from reconciler.core.loop import Loop, Mode, log
+from reconciler.core.status import status
+from reconciler.services import applying
+from reconciler.services.checking import BackgroundChecker
+from reconciler.services.control_server import Board, ControlServer, Job
+from reconciler.services.interpretation import NodeInterpreter, document
+from reconciler.services.this_node import ThisNode, this_node
+
+GATHER_SECONDS = 0.003
+"""How long news are gathered after the first, so that what belongs together makes one round."""
+QUIET_SHARE = 9
+"""After news that led to nothing, so many times what they cost goes by before news are read again."""
+LONGEST_QUIET_SECONDS = 2.0
+LONGEST_WAIT_SECONDS = 60.0
+LOCK_SECONDS = 5.0
+SETTLE_SECONDS = 30.0
+"""How long a daemon that was only to see a trial through goes on to undo it where that fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a daemon is started with. Without a node file it sees one trial through, and ends."""
+
+    state_folder: Path
+    socket: Path
+    node_file: Path | None = None
+    group: str | None = None
+    mode: Mode = Mode.ENFORCE
+
+
+class Daemon:
+    """One process that keeps this node."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = MachineClock()
+        self._manager = ServiceManager()
+        self._board = Board()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._waiting: list[tuple[Job, Document]] = []
+        self._stopping = False
+        self._reload = False
+        self._worked_for_someone = False
+        self._ended_at: float | None = None
+        self._alive_at = 0.0
+        self._quiet_until = 0.0
+
+    def run(self) -> None:
+        """Keep the node until a signal ends it. Raises StellwerkError when it cannot begin."""
+        names = CachingResolver(self._clock)
+        state = StateFolder(self._settings.state_folder)
+        with ExitStack() as stack:
+            stack.callback(names.close)
+            stack.enter_context(state.locked(role="run", wait_seconds=LOCK_SECONDS))
+            node = stack.enter_context(this_node(self._settings.state_folder, Resolvers(names)))
+            self._bell = Bell()
+            stack.callback(self._bell.close)
+            stack.enter_context(self._signals())
+            self._set_damage_aside(state)
+            self._names = names
+            self._files = watched_files()
+            stack.callback(self._files.close)
+            self._interpreter = NodeInterpreter(node.resolvers)
+            self._checker = BackgroundChecker(self._bell.ring)
+            self._loop = Loop(
+                self._interpreter,
+                node.backends,
+                node.state,
+                node.history(),
+                self._checker,
+                self._clock,
+                self._settings.mode,
+            )
+            self._events = self._opened_events(node, stack)
+            server = ControlServer(self._settings.socket, self._settings.group, self._board, self._submit)
+            server.open()
+            stack.callback(server.close)
+            self._drive()
+            self._manager.stopping()
+            self._refuse_the_rest()
+
+    # The start.
+
+    def _set_damage_aside(self, state: StateFolder) -> None:
+        """Go on without files of the state folder that are damaged, rather than not at all."""
+        for name, read in (
+            ("inventory.json", state.load),
+            ("intents.json", state.load_intents),
+            ("suspension.json", state.load_suspension),
+        ):
+            try:
+                read()
+            except DamagedStateError as exc:
+                outcome = f"moved to {state.set_aside(name)}"
+                log.error("damaged", extra={"fact": {"because": str(exc), "outcome": outcome}})
+
+    def _opened_events(self, node: ThisNode, stack: ExitStack) -> list[Events]:
+        opened: list[Events] = []
+        without: set[str] = set()
+        for backend in node.backends:
+            try:
+                events = backend.events()
+            except StellwerkError as exc:
+                log.warning("no news", extra={"fact": {"because": str(exc)}})
+                events = None
+            if events is None:
+                without |= backend.tables
+            else:
+                stack.callback(events.close)
+                opened.append(events)
+        self._loop.tables_without_news(frozenset(without))
+        return opened
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """End at SIGTERM and SIGINT, look at everything anew at SIGHUP. Only the main thread can be told of signals."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stopping = True
+            self._bell.ring()
+
+        def reload(number: int, frame: FrameType | None) -> None:
+            self._reload = True
+            self._bell.ring()
+
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        for number in before:
+            signal.signal(number, reload if number is signal.SIGHUP else stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # The wait.
+
+    def _drive(self) -> None:
+        self._read_file()
+        self._take_turn()
+        self._manager.ready(self._words())
+        with selectors.DefaultSelector() as news, selectors.DefaultSelector() as calm:
+            for selector in (news, calm):
+                for source in (self._bell, self._files, self._names):
+                    selector.register(source, selectors.EVENT_READ)
+            for events in self._events:
+                news.register(events, selectors.EVENT_READ)
+            while not self._stopping and not self._has_ended():
+                quiet = max(0.0, self._quiet_until - self._clock.now())
+                seconds = self._wait_seconds()
+                ready = calm.select(min(quiet, seconds)) if quiet else news.select(seconds)
+                self._attend({key.fileobj for key, _ in ready})
+
+    def _wait_seconds(self) -> float:
+        now = self._clock.now()
+        times = [now + LONGEST_WAIT_SECONDS, self._loop.due()]
+        if (names := self._names.due()) is not None:
+            times.append(names)
+        if self._manager.watchdog_seconds is not None:
+            times.append(self._alive_at + self._manager.watchdog_seconds)
+        if self._ended_at is not None:
+            times.append(now + 1.0)
+        return max(0.0, min(times) - now)
+
+    def _attend(self, ready: set[Any]) -> None:
+        begun = time.thread_time()
+        heard = [events for events in self._events if events in ready]
+        for events in heard:
+            self._loop.hear(events.read())
+        if heard and self._loop.due() <= self._clock.now():
+            time.sleep(GATHER_SECONDS)
+            for events in heard:
+                self._loop.hear(events.read())
+        if self._files in ready:
+            self._look_at_files()
+        self._names.refresh()
+        if self._names.read():
+            self._loop.references_changed()
+        if self._bell in ready:
+            self._bell.hush()
+            self._look_at_bell()
+        worked = self._take_turn()
+        if heard and not worked:
+            cost = time.thread_time() - begun
+            self._quiet_until = self._clock.now() + min(LONGEST_QUIET_SECONDS, QUIET_SHARE * cost)
+        self._say_alive()
+
+    def _take_turn(self) -> bool:
+        before = self._loop.rounds_made
+        if self._loop.due() > self._clock.now():
+            self._publish()
+            return False
+        worked = self._loop.turn()
+        if self._loop.rounds_made != before:
+            self._watch_files()
+        self._answer_waiting()
+        self._publish()
+        return worked
+
+    def _publish(self) -> None:
+        self._board.put(status(self._loop))
+
+    def _say_alive(self) -> None:
+        seconds, now = self._manager.watchdog_seconds, self._clock.now()
+        if seconds is not None and now >= self._alive_at + seconds:
+            self._alive_at = now
+            self._manager.alive(self._words())
+
+    def _words(self) -> str:
+        return f"{self._loop.sync.value} and {self._loop.health.value}"
+
+    # What happens.
+
+    def _read_file(self) -> None:
+        path = self._settings.node_file
+        if path is None:
+            return
+        try:
+            self._loop.give_file(str(path), document(load(str(path))))
+        except IntentError as exc:
+            self._loop.give_file(str(path), None, str(exc))
+        self._watch_files()
+
+    def _watch_files(self) -> None:
+        own = () if self._settings.node_file is None else (str(self._settings.node_file),)
+        self._files.watch((*own, *self._interpreter.files))
+
+    def _look_at_files(self) -> None:
+        changed = self._files.read()
+        if self._settings.node_file is not None and str(self._settings.node_file) in changed:
+            self._read_file()
+        if changed & set(self._interpreter.files):
+            self._loop.references_changed()
+
+    def _look_at_bell(self) -> None:
+        if self._reload:
+            self._reload = False
+            self._read_file()
+            self._loop.reconcile("asked by a signal")
+        while (results := self._checker.take()) is not None:
+            self._loop.checked(*results)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._carry_out(self._jobs.get_nowait())
+
+    # Commands.
+
+    def _submit(self, job: Job) -> None:
+        self._jobs.put(job)
+        self._bell.ring()
+
+    def _carry_out(self, job: Job) -> None:
+        deeds: dict[str, Callable[[Job], None]] = {
+            "apply": self._apply,
+            "confirm": self._confirm,
+            "rollback": self._roll_back,
+            "suspend": self._suspend,
+            "resume": self._resume,
+            "reconcile": self._reconcile,
+            "retry": self._retry,
+        }
+        deed = deeds.get(job.command)
+        try:
+            if deed is None:
+                raise RefusedError(f"the daemon knows no command {job.command[:40]!r}")
+            deed(job)
+        except (StellwerkError, IntentError) as exc:
+            job.fail(exc)
+        except (LookupError, TypeError, ValueError) as exc:
+            job.fail(RefusedError(f"the request is not complete: {exc!r}"))
+
+    def _apply(self, job: Job) -> None:
+        order = applying.order(job.request)
+        self._worked_for_someone = True
+        told = applying.apply(self._loop, order, job.say)
+        if told["seconds_to_confirm"] is not None and told["checks"]:
+            job.say({"event": "applied", **told})
+            self._waiting.append((job, order.document))
+        else:
+            job.end(**told)
+
+    def _answer_waiting(self) -> None:
+        """Tell those who wait for the end of a trial what became of it, once the node is as it is to be."""
+        trial = self._loop.custody.intents.trial
+        if trial is not None or not (self._loop.in_sync or self._loop.troubles):
+            return
+        for job, tried in self._waiting:
+            job.end(**applying.verdict(self._loop, tried))
+        self._waiting.clear()
+
+    def _confirm(self, job: Job) -> None:
+        self._loop.confirm()
+        self._take_turn()
+        job.end()
+
+    def _roll_back(self, job: Job) -> None:
+        self._loop.roll_back()
+        self._take_turn()
+        job.end(status=status(self._loop))
+
+    def _suspend(self, job: Job) -> None:
+        seconds = job.request["seconds"]
+        self._loop.suspend(str(job.request["reason"])[:1000], None if seconds is None else float(seconds))
+        job.end()
+
+    def _resume(self, job: Job) -> None:
+        self._loop.resume()
+        self._take_turn()
+        job.end(status=status(self._loop))
+
+    def _reconcile(self, job: Job) -> None:
+        self._read_file()
+        if job.request.get("allow_deletes"):
+            self._loop.allow_deletes()
+        else:
+            self._loop.reconcile()
+        self._take_turn()
+        job.end(status=status(self._loop))
+
+    def _retry(self, job: Job) -> None:
+        self._loop.retry()
+        self._take_turn()
+        job.end(status=status(self._loop))
+
+    # The end.
+
+    def _has_ended(self) -> bool:
+        """Return whether a daemon without a node file has seen its trial through."""
+        if self._settings.node_file is not None or not self._worked_for_someone:
+            return False
+        if self._loop.custody.intents.trial is not None or self._waiting:
+            self._ended_at = None
+            return False
+        now = self._clock.now()
+        if self._ended_at is None:
+            self._ended_at = now
+        return self._loop.in_sync or now - self._ended_at > SETTLE_SECONDS
+
+    def _refuse_the_rest(self) -> None:
+        ending = StellwerkError("the daemon is ending; what is on trial goes on when it runs again")
+        for job, _ in self._waiting:
+            job.fail(ending)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._jobs.get_nowait().fail(ending)
