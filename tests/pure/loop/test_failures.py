@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 
 import pytest
 
-from reconciler.core.errors import BusyError, RejectedError, UnsupportedError
+from intent.resources.resource import Request
+from reconciler.core.errors import BusyError, DamagedStateError, RejectedError, UnsupportedError
+from tests.pure.core.thing import Make
 from tests.pure.loop.rig import ToyStage, document, toy_stage
 
 
@@ -160,13 +163,11 @@ def test_a_failure_is_forgotten_when_the_object_is_there_after_all(toys: ToyStag
 
 def test_what_the_node_lacks_is_shown_and_the_rest_is_done(toys: ToyStage, monkeypatch: pytest.MonkeyPatch) -> None:
     lack = UnsupportedError("this kernel cannot make a")
-    monkeypatch.setattr(
-        toys.backend,
-        "lacks",
-        lambda requests: (
-            [lack] if any(getattr(one, "thing", None) and one.thing.name == "a" for one in requests) else []
-        ),
-    )
+
+    def lacks(requests: Sequence[Request]) -> list[UnsupportedError]:
+        return [lack] if any(isinstance(one, Make) and one.thing.name == "a" for one in requests) else []
+
+    monkeypatch.setattr(toys.backend, "lacks", lacks)
     toys.file("a; b needs=a; c")
     toys.run(600)
     assert toys.there() == "c"
@@ -252,8 +253,6 @@ def test_a_history_that_cannot_be_written_keeps_nothing_from_being_done(toys: To
 
 
 def test_a_damaged_inventory_keeps_everything_as_it_is_until_it_is_mended(toys: ToyStage) -> None:
-    from reconciler.core.errors import DamagedStateError
-
     toys.file("a; b")
     toys.run(1)
     toys.disk.damaged["inventory"] = DamagedStateError("inventory.json", "inventory.json is damaged")

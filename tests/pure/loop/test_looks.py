@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -102,7 +103,7 @@ def test_everything_is_looked_at_each_five_minutes_more_or_less() -> None:
 
     node.after_turn = note
     node.run(3 * 3600)
-    pauses = [round(later - earlier, 3) for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [round(later - earlier, 3) for earlier, later in pairwise(times)]
     assert 270 <= min(pauses) < max(pauses) <= 330
     assert len(set(pauses)) > len(pauses) // 2
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,45 +14,51 @@ from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkErr
 from reconciler.core.loop import Mode
 from tests.pure.loop.rig import ToyStage, document, invalid, toy_stage
 
+FILES = {"a": "confirm=20 checks=1 deletes=0.3 | a; b", "b": "b size=2; c", "bad": None}
 STEPS = st.lists(
     st.sampled_from(
         [
-            *("file a", "file b", "file bad", "file none", "lose", "put", "lost news", "time", "long", "checks"),
-            *("confirm", "roll back", "suspend", "resume", "reconcile", "allow", "retry", "apply", "restart", "reboot"),
+            *("file a", "file b", "file bad", "lose", "put", "lost-news", "time 10", "time 400", "checks", "confirm"),
+            *("roll-back", "suspend", "resume", "reconcile", "allow", "retry", "apply", "restart", "reboot"),
         ]
     ),
     max_size=12,
 )
 
 
+def lose_a(toys: ToyStage) -> None:
+    if "a" in toys.backend.things:
+        toys.lose("a")
+
+
+def reboot(toys: ToyStage) -> None:
+    toys.clock.reboot()
+    toys.restart()
+
+
 def take(toys: ToyStage, step: str) -> None:
     """Have something happen; commands may be refused."""
-    deeds = {
-        "file a": lambda: toys.file("confirm=20 checks=1 deletes=0.3 | a; b"),
-        "file b": lambda: toys.file("b size=2; c"),
-        "file bad": lambda: toys.file(None, "node.yaml:1:1: is empty"),
-        "file none": lambda: toys.file(None),
-        "lose": lambda: toys.backend.things.pop("a", None) and toys.hear("thing"),
+    name, *words = step.split()
+    deeds: dict[str, Callable[..., object]] = {
+        "file": lambda text: toys.file(FILES[text], None if FILES[text] else "node.yaml:1:1: is empty"),
+        "lose": lambda: lose_a(toys),
         "put": lambda: toys.put("z"),
-        "lost news": lambda: toys.loop.hear(News(None)),
-        "time": lambda: toys.run(10),
-        "long": lambda: toys.run(400),
-        "checks": lambda: toys.checker.under_way and toys.answer(True),
-        "confirm": lambda: toys.loop.confirm(),
-        "roll back": lambda: toys.loop.roll_back(),
+        "lost-news": lambda: toys.loop.hear(News(None)),
+        "time": lambda seconds: toys.run(float(seconds)),
+        "checks": lambda: toys.answer(True) if toys.checker.under_way else None,
+        "confirm": toys.loop.confirm,
+        "roll-back": toys.loop.roll_back,
         "suspend": lambda: toys.loop.suspend("work on the mast", 30),
-        "resume": lambda: toys.loop.resume(),
-        "reconcile": lambda: toys.loop.reconcile(),
-        "allow": lambda: toys.loop.allow_deletes(),
-        "retry": lambda: toys.loop.retry(),
+        "resume": toys.loop.resume,
+        "reconcile": toys.loop.reconcile,
+        "allow": toys.loop.allow_deletes,
+        "retry": toys.loop.retry,
         "apply": lambda: toys.loop.apply(document("c; d"), confirm_seconds=10),
-        "restart": lambda: toys.restart(),
-        "reboot": lambda: (toys.clock.reboot(), toys.restart()),
+        "restart": toys.restart,
+        "reboot": lambda: reboot(toys),
     }
-    try:
-        deeds[step]()
-    except StellwerkError:
-        pass
+    with contextlib.suppress(StellwerkError):
+        deeds[name](*words)
     toys.run()
 
 
