@@ -58,16 +58,10 @@ def carry_out(
     ``watch`` is told each outcome as soon as it is known. Raises StellwerkError when the store cannot be written.
     """
     inventory = store.load()
-    outcomes: list[Outcome] = []
-    making_way = _making_way(plan.operations)
     renewed = {operation.key for operation in plan.operations if operation.action is Action.CREATE}
-    lost: dict[Hashable, Key] = {}
-    for _, members in groupby(plan.operations, key=lambda operation: operation.generation):
-        group = list(members)
-        stops = [
-            _stopped(operation, outcomes, held) or (None if position in making_way else _kept_for(operation, lost))
-            for position, operation in enumerate(group, len(outcomes))
-        ]
+    course = _Course(plan, held)
+    for group in course.groups():
+        stops = course.stops(group)
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
         inventory = _write(store, inventory, inventory.with_made(_made(ready)))
         drains = [_drain(operation) for operation in ready]
@@ -79,11 +73,55 @@ def carry_out(
             for operation, stop in zip(group, stops, strict=True)
         ]
         inventory = _write(store, inventory, inventory.without(_gone(news, renewed)))
-        outcomes += news
-        lost |= _lost(news)
+        course.go_on(news)
         for outcome in news:
             watch(outcome)
-    return tuple(outcomes)
+    return tuple(course.outcomes)
+
+
+def to_be_tried(plan: Plan, held: Set[Key]) -> tuple[Operation, ...]:
+    """Return the operations that `carry_out` would try if none of them failed."""
+    course = _Course(plan, held)
+    tried: list[Operation] = []
+    for group in course.groups():
+        stops = course.stops(group)
+        tried += [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
+        course.go_on(
+            [
+                Outcome(operation, Result.DONE if stop is None else Result.SKIPPED, because=stop)
+                for operation, stop in zip(group, stops, strict=True)
+            ]
+        )
+    return tuple(tried)
+
+
+class _Course:
+    """The operations of a plan on their way, and what keeps some of them from being tried."""
+
+    def __init__(self, plan: Plan, held: Set[Key]) -> None:
+        self.outcomes: list[Outcome] = []
+        self._operations = plan.operations
+        self._held = held
+        self._making_way = _making_way(plan.operations)
+        self._lost: dict[Hashable, Key] = {}
+
+    def groups(self) -> Iterator[list[Operation]]:
+        """Yield the operations that can be taken together."""
+        for _, members in groupby(self._operations, key=lambda operation: operation.generation):
+            yield list(members)
+
+    def stops(self, group: Sequence[Operation]) -> list[Key | None]:
+        """Return for each operation of the next group the key for whose sake it is not tried, ``None`` if it is."""
+        return [
+            _stopped(operation, self.outcomes, self._held)
+            or (None if position in self._making_way else _kept_for(operation, self._lost))
+            for position, operation in enumerate(group, len(self.outcomes))
+        ]
+
+    def go_on(self, news: Sequence[Outcome]) -> None:
+        """Take what became of the group."""
+        self.outcomes += news
+        self._lost |= _lost(news)
 
 
 def lacking(plan: Plan, backends: Sequence[Backend]) -> tuple[UnsupportedError, ...]:

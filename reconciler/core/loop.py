@@ -7,6 +7,7 @@ it take a `turn`, and asks when the next one is `due`. News only mark what to lo
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ class Dirt:
     def take(self) -> tuple[frozenset[str] | None, str]:
         """Return the tables to look at, ``None`` for all, with the reason, and begin anew."""
         tables = None if self.all else frozenset(self.tables)
-        because = ", ".join(self.because) or "it was tried again"
+        because = ", ".join(self.because)
         self.tables, self.all, self.because = set(), False, {}
         return tables, because
 
@@ -188,6 +189,7 @@ class Loop:
         self._rest_until = 0.0
         self._blind = 0
         self._blind_until = 0.0
+        self._again_at = math.inf
         self._checks_turn = 0
         self._well_at: float | None = None
         self._rolled_back = False
@@ -344,7 +346,7 @@ class Loop:
         if self._dirt:
             times.append(now)
         if self._may_change():
-            times += filter(None, (self.rounds.retries.due(now), self.rounds.fights.due(now)))
+            times.append(self._again_at)
         times = [max(self._rest_until, min(times))]
         if self.wanted is not None and self.wanted.checks:
             times.append(self._checks_timer.at)
@@ -377,19 +379,9 @@ class Loop:
 
     def _round_where_due(self, now: float) -> bool:
         """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""
-        if self.suspension is not None and self.suspension.over(self.clock.wall()):
-            self.resume("the time of the suspension is over")
-        if now >= self._full.at:
-            self._dirt.mark_all("it was time")
-        elif now >= self._slow.at:
-            self._dirt.tables |= self._without_news
-            self._dirt.because["it was time"] = None
-            self._slow.wind(now)
-        if self.seen is not None and self.seen.plan.unseen and now >= self._blind_until:
-            self._dirt.tables |= self.seen.plan.unseen.keys()
-            self._dirt.because["it could not be seen"] = None
+        self._mark_what_is_due(now)
         seen = self._choose() if self._dirt.all else None
-        if seen is None and not self._dirt and not (self.seen is not None and self._is_open(self.seen)):
+        if seen is None and not self._dirt:
             return False
         tables, because = self._dirt.take()
         if tables is None:
@@ -411,10 +403,34 @@ class Loop:
         if self._blind:
             self._blind_until = now + backoff(self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
         if not self._is_open(seen):
+            self._again_at = self._next_attempt()
             self._take_note_if_reached()
             return False
         self._make_round(seen, because)
         return True
+
+    def _mark_what_is_due(self, now: float) -> None:
+        """Have looked at what it is time for."""
+        if self.suspension is not None and self.suspension.over(self.clock.wall()):
+            self.resume("the time of the suspension is over")
+        if now >= self._full.at:
+            self._dirt.mark_all("it was time")
+        elif now >= self._slow.at:
+            self._dirt.tables |= self._without_news
+            self._dirt.because["it was time"] = None
+            self._slow.wind(now)
+        if self.seen is not None and self.seen.plan.unseen and now >= self._blind_until:
+            self._dirt.tables |= self.seen.plan.unseen.keys()
+            self._dirt.because["it could not be seen"] = None
+        if now >= self._again_at and self._may_change():
+            self._again_at = math.inf
+            self._dirt.mark_all("it was tried again")
+
+    def _next_attempt(self) -> float:
+        """Return when something that waits for its time may be tried again."""
+        now = self.clock.now()
+        times = (self.rounds.retries.due(now), self.rounds.fights.due(now))
+        return min((time for time in times if time is not None), default=math.inf)
 
     def _is_open(self, seen: Look) -> bool:
         """Return whether there is something to do that may be done now."""
@@ -433,6 +449,7 @@ class Loop:
             raise
         self.seen = done.remaining
         self._dirt.actors.clear()
+        self._again_at = self._next_attempt()
         self._tell_round(done, because, self.clock.now() - now)
         if self._is_open(done.remaining):
             self._dirt.mark_all("what was left")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from random import random
 
 from intent.resources.resource import Key, Resource
-from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking
+from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking, to_be_tried
 from reconciler.core.backend import Backend
 from reconciler.core.diff import diff
 from reconciler.core.errors import RefusedError, StaleError, UnsupportedError
@@ -109,8 +109,7 @@ class Rounds:
 
     def open(self, seen: Look, desired: Sequence[Resource], now: float) -> bool:
         """Return whether there is anything to do now."""
-        held = self.held(seen, desired, now)
-        return any(operation.key not in held for operation in seen.plan.operations)
+        return bool(seen.plan.operations and to_be_tried(seen.plan, self.held(seen, desired, now)))
 
     def apply(
         self,

@@ -14,7 +14,7 @@ from intent.resources.netlink import NetlinkRequest
 from intent.resources.resource import Request
 from intent.resources.route import Route
 from reconciler.backends.fake import FakeNode
-from reconciler.core.apply import Outcome, Result, carry_out
+from reconciler.core.apply import Outcome, Result, carry_out, to_be_tried
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.diff import diff
 from reconciler.core.errors import BackendError, BusyError, UnsupportedError
@@ -92,6 +92,25 @@ def test_a_route_is_removed_where_the_failed_one_of_its_table_goes_another_way(l
     creation, removal = carry_out(diff([want], seen), [fake], InventoryInMemory())
     assert creation.result is Result.FAILED
     assert (removal.operation.key, removal.result is Result.DONE) == (have.key, removed)
+
+
+@pytest.mark.parametrize(
+    ("want", "held", "have", "tried"),
+    [
+        ("a; b needs=a", "", "", "ab"),
+        ("a; b needs=a; c", "a", "", "c"),
+        ("a; b needs=a; c needs=b", "a", "", ""),
+        # What a held one is to stand in for is not removed meanwhile.
+        ("a; f whole=a", "f", "a; b whole=a", ""),
+    ],
+)
+def test_what_is_held_is_not_tried_nor_what_waits_for_it(want: str, held: str, have: str, tried: str) -> None:
+    plan = diff(parse(want), look_at(have))
+    keys = frozenset(map(key, held))
+    assert "".join(sorted(str(one.key.name[0]) for one in to_be_tried(plan, keys))) == tried
+    world = World({thing.name: thing for thing in parse(have)})
+    done = carry_out(plan, [world], InventoryInMemory(), held=keys)
+    assert {str(one.operation.key.name[0]) for one in done if one.result is not Result.SKIPPED} == set(tried)
 
 
 def test_a_failed_deletion_stops_the_creation_after_it() -> None:
