@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.clock import Clock
-from reconciler.core.errors import RefusedError
+from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document, Given, Intents, IntentStore
 
 
@@ -24,26 +24,41 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A document that was not adopted, why, and since when (seconds since 1970). It is not tried again by itself."""
+    """A document that was not adopted, why, and since when (seconds since 1970).
+
+    It is tried again by itself only where the reason is a ``passing`` one, such as a full disk.
+    """
 
     document: Document
     reason: str
     since: float
+    passing: bool = False
 
 
 @dataclass
 class Custody:
-    """Keeps the intents of a node. Raises StellwerkError where the disk fails; the step is not taken then."""
+    """Keeps the intents of a node. Raises StellwerkError where the disk fails; the step is not taken then.
+
+    ``unsaved`` is why what is held is not on disk, ``None`` when it is: a few steps are taken all the same.
+    """
 
     store: IntentStore
     clock: Clock
     file: FileState = field(default_factory=FileState)
     intents: Intents = field(default_factory=Intents)
     refusal: Refusal | None = None
+    unsaved: str | None = None
 
     def load(self) -> None:
         """Take what is on disk."""
         self.intents = self.store.load_intents()
+
+    def take_file(self, file: FileState) -> None:
+        """Take what the node file holds now. When it has changed, what was given by hand instead of it is over."""
+        self.file = file
+        given = self.intents.given
+        if given is not None and file.document is not None and file.document.digest != given.instead_of:
+            self._save_in_any_case(replace(self.intents, given=None))
 
     def candidate(self) -> Document | None:
         """Return the document that the node is asked to be held at, before it is asked whether that may be.
@@ -73,6 +88,15 @@ class Custody:
             return False
         return self.intents.quarantined(candidate.digest) is None
 
+    def returns_to(self, candidate: Document) -> bool:
+        """Return whether a document is the one that was held before what is on trial."""
+        trial = self.intents.trial
+        return trial is not None and trial.before is not None and trial.before.digest == candidate.digest
+
+    def needs_trial(self, document: Document) -> bool:
+        """Return whether a document is another one than the node was last held at without being on trial."""
+        return self.intents.adopted is None or self.intents.adopted.digest != document.digest
+
     def check_not_quarantined(self, document: Document) -> None:
         """Raise RefusedError for a document that was rolled back."""
         if (known := self.intents.quarantined(document.digest)) is not None:
@@ -96,9 +120,16 @@ class Custody:
         self._save(intents.armed(document, seconds, self.clock))
         self.refusal = None
 
-    def refuse(self, document: Document, reason: str) -> None:
+    def refuse(self, document: Document, reason: str, passing: bool) -> None:
         """Take note that a document cannot be adopted."""
-        self.refusal = Refusal(document, reason, self.clock.wall())
+        self.refusal = Refusal(document, reason, self.clock.wall(), passing)
+
+    def try_again(self) -> None:
+        """Let be tried again what a disk or a backend that failed kept from being done."""
+        if self.refusal is not None and self.refusal.passing:
+            self.refusal = None
+        if self.unsaved is not None:
+            self._save_in_any_case(self.intents)
 
     def trial_is_over(self) -> bool:
         """Return whether the time of what is on trial has run out."""
@@ -123,11 +154,7 @@ class Custody:
         trial = self.intents.trial
         if trial is None:
             raise RefusedError("nothing is on trial that could be rolled back" + self._rolled_back_last())
-        rolled_back = self.intents.rolled_back(because, self.clock)
-        try:
-            self._save(rolled_back)
-        finally:
-            self.intents = rolled_back
+        self._save_in_any_case(self.intents.rolled_back(because, self.clock))
         return trial.document
 
     def abandon(self) -> None:
@@ -151,7 +178,14 @@ class Custody:
 
     def _save(self, intents: Intents) -> None:
         self.store.save_intents(intents)
+        self.intents, self.unsaved = intents, None
+
+    def _save_in_any_case(self, intents: Intents) -> None:
         self.intents = intents
+        try:
+            self._save(intents)
+        except StellwerkError as exc:
+            self.unsaved = str(exc)
 
     def _rolled_back_last(self) -> str:
         last = self.intents.quarantine[-1] if self.intents.quarantine else None

@@ -105,8 +105,12 @@ class Intents:
         digest = self.trial.document.digest
         others = tuple(one for one in self.quarantine if one.digest != digest)
         quarantine = (*others, Quarantined(digest, clock.wall(), reason))[-MOST_QUARANTINED:]
-        given = None if self.given is not None and self.given.document.digest == digest else self.given
-        return replace(self, adopted=self.trial.before, trial=None, quarantine=quarantine, given=given)
+        before, given = self.trial.before, self.given
+        if given is not None and given.document.digest == digest:
+            # What was held before may have been given by hand too: the file did not count then, nor does it now.
+            stays = before is not None and before.digest != given.instead_of
+            given = Given(before, given.instead_of) if before is not None and stays else None
+        return replace(self, adopted=before, trial=None, quarantine=quarantine, given=given)
 
     def released(self) -> Intents:
         """Return the intents with nothing in quarantine."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from random import random as any_number
@@ -24,7 +25,7 @@ from reconciler.core.backend import Backend, News
 from reconciler.core.checks import CheckResult
 from reconciler.core.clock import Clock
 from reconciler.core.custody import Custody, FileState
-from reconciler.core.errors import RefusedError, StellwerkError
+from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
 from reconciler.core.guards import check_deletions
 from reconciler.core.history import History
 from reconciler.core.intents import Document, Given, IntentStore
@@ -140,6 +141,12 @@ class Dirt:
     def __bool__(self) -> bool:
         return self.all or bool(self.tables)
 
+    def mark(self, tables: Set[str], because: str) -> None:
+        """Have some tables looked at; none is no reason."""
+        if tables:
+            self.tables |= tables
+            self.because[because] = None
+
     def mark_all(self, because: str) -> None:
         """Have everything looked at."""
         self.all = True
@@ -196,7 +203,7 @@ class Loop:
         self._told: set[tuple[Any, ...]] = set()
         self._told_refusal = ("", "")
         self._guarded("intents", self.custody.load)
-        self.suspension: Suspension | None = self._guarded("suspension", store.load_suspension)
+        self.suspension = self._kept_suspension()
 
     # What happened.
 
@@ -206,25 +213,27 @@ class Loop:
 
     def give_file(self, name: str, document: Document | None, problem: str | None = None) -> None:
         """Say what the node file holds now: a document, or what is wrong with it, which changes nothing."""
-        before, self.custody.file = self.custody.file, FileState(name, document, problem)
+        before = self.custody.file
+        self.custody.take_file(FileState(name, document, problem))
         if problem is not None and problem != before.problem:
             self._tell("refused", because="the node file changed", outcome=problem)
         if document is not None and document != before.document:
             self.custody.refusal = None
+            self._rest_until = 0.0
         self._dirt.mark_all("the node file changed")
 
     def hear(self, news: News) -> None:
         """Take note of what has changed."""
         if news.tables is None:
             self._dirt.mark_all("news were lost")
-        elif news.tables:
-            self._dirt.tables |= news.tables
-            self._dirt.because["something changed"] = None
+        else:
+            self._dirt.mark(news.tables, "something changed")
         self._dirt.actors |= news.actors
 
     def references_changed(self) -> None:
         """Say that something the documents refer to may have changed, such as what one of them was refused for."""
         self.custody.refusal = None
+        self._rest_until = 0.0
         self._dirt.mark_all("something that the node file refers to changed")
 
     def checked(self, results: Sequence[CheckResult], turn: int) -> None:
@@ -240,7 +249,7 @@ class Loop:
             words = f"these checks fail now as well: {facts.shortened(failed)}" if failed else "all checks pass now"
             self._tell("checked", because="it was rolled back", outcome=words)
         trial, now = self.custody.intents.trial, self.clock.now()
-        if trial is None:
+        if trial is None or self.mode is Mode.REPORT:
             return
         self._checks_timer.at = now + TRIAL_CHECKS_SECONDS
         if self.failed_checks() or not self.in_sync:
@@ -265,14 +274,11 @@ class Loop:
     def roll_back(self, because: str = "rolled back by hand") -> None:
         """Undo what is on trial. Raises RefusedError."""
         trial = self.custody.intents.trial
-        try:
-            self.custody.roll_back(because)
-        except RefusedError:
-            raise
-        except StellwerkError as exc:
-            self.troubles["intents"] = str(exc)
+        self.custody.roll_back(because)
         self._tell("rolled back", because=because, digest=None if trial is None else trial.document.digest)
         self._rolled_back = True
+        # Checks that are under way say nothing about what is held from now on.
+        self._checks_turn += 1
         self._rests, self._rest_until = 0, 0.0
         self._dirt.mark_all("rolled back")
 
@@ -291,7 +297,11 @@ class Loop:
         if self.suspension is None:
             raise RefusedError("nothing is suspended")
         self._store.save_suspension(None)
+        self._resumed(because)
+
+    def _resumed(self, because: str) -> None:
         self.suspension = None
+        self.troubles.pop("suspension", None)
         self._tell("resumed", because=because)
         self.reconcile(because)
 
@@ -347,13 +357,13 @@ class Loop:
             times.append(now)
         if self._may_change():
             times.append(self._again_at)
+        if self.suspension is not None and self.suspension.until is not None:
+            times.append(now + max(0.0, self.suspension.until - self.clock.wall()))
         times = [max(self._rest_until, min(times))]
         if self.wanted is not None and self.wanted.checks:
             times.append(self._checks_timer.at)
         if self.custody.intents.trial is not None and self.mode is Mode.ENFORCE:
             times.append(now + self.custody.intents.trial.seconds_left(self.clock))
-        if self.suspension is not None and self.suspension.until is not None:
-            times.append(now + max(0.0, self.suspension.until - self.clock.wall()))
         return min(times)
 
     def turn(self) -> bool:
@@ -397,31 +407,42 @@ class Loop:
                 raise
         self.seen = seen
         self.rounds_made += 1
-        self._rests = 0
-        self.troubles.pop("round", None)
-        self._blind = self._blind + 1 if seen.plan.unseen else 0
-        if self._blind:
-            self._blind_until = now + backoff(self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
-        if not self._is_open(seen):
+        self.rounds.take_note(seen, now)
+        self._note_blindness(seen, tables, now)
+        to_do = self._is_open(seen)
+        if to_do:
+            self._make_round(seen, because)
+        else:
             self._again_at = self._next_attempt()
             self._take_note_if_reached()
-            return False
-        self._make_round(seen, because)
-        return True
+        self._rests = 0
+        self.troubles.pop("round", None)
+        return to_do
+
+    def _note_blindness(self, seen: Look, tables: Set[str] | None, now: float) -> None:
+        """Wait longer, each time that it was tried, before what cannot be seen is looked at again."""
+        unseen = seen.plan.unseen.keys()
+        if not unseen:
+            self._blind = 0
+        elif tables is None or tables & unseen:
+            self._blind += 1
+            self._blind_until = now + backoff(self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
 
     def _mark_what_is_due(self, now: float) -> None:
         """Have looked at what it is time for."""
         if self.suspension is not None and self.suspension.over(self.clock.wall()):
-            self.resume("the time of the suspension is over")
+            # Its time is on disk as well, so that what cannot be removed there is over too.
+            with suppress(StellwerkError):
+                self._store.save_suspension(None)
+            self._resumed("the time of the suspension is over")
         if now >= self._full.at:
+            self.custody.try_again()
             self._dirt.mark_all("it was time")
         elif now >= self._slow.at:
-            self._dirt.tables |= self._without_news
-            self._dirt.because["it was time"] = None
+            self._dirt.mark(self._without_news, "it was time")
             self._slow.wind(now)
-        if self.seen is not None and self.seen.plan.unseen and now >= self._blind_until:
-            self._dirt.tables |= self.seen.plan.unseen.keys()
-            self._dirt.because["it could not be seen"] = None
+        if self.seen is not None and now >= self._blind_until:
+            self._dirt.mark(self.seen.plan.unseen.keys(), "it could not be seen")
         if now >= self._again_at and self._may_change():
             self._again_at = math.inf
             self._dirt.mark_all("it was tried again")
@@ -469,11 +490,11 @@ class Loop:
                 given = None if candidate is self.custody.file.document else self.custody.intents.given
                 return self._adopt(candidate, given)
             except (StellwerkError, IntentError) as exc:
-                self.custody.refuse(candidate, str(exc))
+                self.custody.refuse(candidate, str(exc), passing=_passes(exc))
                 if (told := (candidate.digest, str(exc))) != self._told_refusal:
                     self._told_refusal = told
                     self._tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
-        elif trial is not None and candidate is not None and candidate.digest != trial.document.digest:
+        elif trial is not None and candidate is not None and self.custody.returns_to(candidate):
             self.custody.abandon()
             self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         held = self.custody.held()
@@ -533,12 +554,16 @@ class Loop:
         if not allow_deletes:
             check_deletions(seen, wanted.largest_deleted_share)
         seconds = wanted.confirm_seconds if confirm_seconds is None else confirm_seconds
+        trial, news = self.custody.intents.trial, self.custody.needs_trial(document)
         # While another one is on trial the node is as nobody has confirmed, though nothing may be left to change.
-        if seconds and (seen.plan.operations or self.custody.intents.trial is not None):
+        if seconds and news and (seen.plan.operations or trial is not None):
             self.custody.arm(document, given, seconds)
         else:
             self.custody.adopt(document, given)
+        if trial is not None and trial.document.digest != document.digest:
+            self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         self.wanted, self.seen = wanted, seen
+        self._rolled_back = False
         self._begin()
         if self.custody.intents.trial is not None:
             self._tell("armed", because="a new intent", outcome=f"undone in {seconds:g} s unless confirmed")
@@ -576,6 +601,14 @@ class Loop:
             raise RefusedError("this node is only reported on; to have it changed, run it without --report")
         if self.suspension is not None:
             raise RefusedError(f"changes are suspended ({self.suspension.reason}); `stellwerk resume` ends that")
+
+    def _kept_suspension(self) -> Suspension | None:
+        """Return the suspension on disk; where that cannot be read nothing is changed either, until it is lifted."""
+        try:
+            return self._store.load_suspension()
+        except StellwerkError as exc:
+            self.troubles["suspension"] = str(exc)
+            return Suspension(f"whether it is suspended cannot be read: {exc}", self.clock.wall(), None)
 
     def _start_checks_when_due(self) -> None:
         now = self.clock.now()
@@ -624,3 +657,9 @@ class Loop:
         log.log(logging.WARNING if event in _WORRYING else logging.INFO, "%s", event, extra={"fact": fact})
         self.recent.append({"time": round(wall, 3), **fact})
         self._guarded("history", lambda: self._history.append(fact, wall))
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether an error says nothing about the document that could not be adopted."""
+    verdict = isinstance(error, IntentError | RefusedError) and not isinstance(error, DamagedStateError)
+    return not verdict

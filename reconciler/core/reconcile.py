@@ -111,6 +111,12 @@ class Rounds:
         """Return whether there is anything to do now."""
         return bool(seen.plan.operations and to_be_tried(seen.plan, self.held(seen, desired, now)))
 
+    def take_note(self, seen: Look, now: float) -> None:
+        """Forget failures of what is in order by now, and fights over what was left in peace since."""
+        if not seen.plan.unseen:
+            self.retries.keep({operation.key for operation in seen.plan.operations})
+        self.fights.forget_calm(now)
+
     def apply(
         self,
         seen: Look,
@@ -140,8 +146,9 @@ class Rounds:
         """Note what to try again and when; return what is fought over from now on."""
         again = {operation.key for operation in left.operations}
         fought: set[Key] = set()
-        for outcome in outcomes:
-            key, table = outcome.operation.key, outcome.operation.resource.table
+        ends = _ends(outcomes)
+        for key, outcome in ends.items():
+            table = outcome.operation.resource.table
             if outcome.result is Result.FAILED and outcome.error is not None:
                 self.retries.failed(key, outcome.error, now)
             elif outcome.result is Result.DONE and key in again:
@@ -150,7 +157,7 @@ class Rounds:
                 self.retries.succeeded(key)
                 if key in self._made and self.fights.repaired(key, actors.get(table, ""), now):
                     fought.add(key)
-        self._made |= {outcome.operation.key for outcome in outcomes if outcome.result is Result.DONE}
+        self._made |= {key for key, outcome in ends.items() if outcome.result is Result.DONE}
         self.fights.forget_calm(now)
         return frozenset(fought)
 
@@ -201,6 +208,16 @@ class _OneWriter:
         self._inventory = None
         self._store.save(inventory)
         self._inventory = replace(inventory, lost=False)
+
+
+def _ends(outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:
+    """Return what became of each object: of the two operations of a replacement the failed one, else the last."""
+    ends: dict[Key, Outcome] = {}
+    for outcome in outcomes:
+        known = ends.get(outcome.operation.key)
+        if known is None or known.result is not Result.FAILED:
+            ends[outcome.operation.key] = outcome
+    return ends
 
 
 def _standing_on(keys: Set[Key], desired: Sequence[Resource]) -> frozenset[Key]:

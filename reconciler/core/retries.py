@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from intent.resources.resource import Key
@@ -55,6 +55,10 @@ class Retries:
     def succeeded(self, key: Key) -> None:
         """Forget about the object."""
         self.failures.pop(key, None)
+
+    def keep(self, keys: Set[Key]) -> None:
+        """Forget about all other objects."""
+        self.failures = {key: failure for key, failure in self.failures.items() if key in keys}
 
     def clear(self) -> None:
         """Let everything be tried at once."""

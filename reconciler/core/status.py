@@ -31,6 +31,8 @@ def reasons(loop: Loop) -> list[str]:
     """Return what makes the node degraded, nothing for a healthy one."""
     custody = loop.custody
     found = list(loop.troubles.values())
+    if custody.unsaved is not None:
+        found.append(custody.unsaved)
     if custody.file.problem is not None:
         found.append(f"the node file cannot be used: {custody.file.problem.splitlines()[0]}")
     if custody.refusal is not None:
