@@ -60,6 +60,19 @@ def test_it_is_told_once_and_shown_as_long_as_it_fails(toys: ToyStage) -> None:
     assert toys.status["health"] == {**toys.status["health"], "state": "healthy", "reasons": []}
 
 
+def test_what_fails_again_after_it_was_in_order_is_told_again(toys: ToyStage) -> None:
+    toys.file("a; b")
+    for _ in range(2):
+        toys.backend.errors["a"] = BusyError("a is busy")
+        toys.backend.things.pop("a", None)
+        toys.hear("thing")
+        toys.run(10)
+        toys.backend.errors.clear()
+        toys.run(60)
+        assert toys.there() == "a; b"
+    assert toys.history.events().count("failed") == 2
+
+
 def test_others_are_repaired_at_once_while_one_waits(toys: ToyStage) -> None:
     toys.backend.errors["a"] = BusyError("a is busy")
     toys.file("a; b")
@@ -283,3 +296,31 @@ def test_the_digest_of_what_did_it_is_told(toys: ToyStage) -> None:
     toys.file("a")
     toys.run()
     assert toys.history.entries[-1]["digest"] == document("a").digest
+
+
+def test_news_of_its_table_shorten_the_wait_to_a_second(toys: ToyStage) -> None:
+    toys.backend.errors["a"] = BusyError("a is busy")
+    toys.file("a; b")
+    toys.run(900)
+    del toys.backend.errors["a"]
+    (told,) = toys.status["objects"]
+    assert told["retry_in"] > 30
+    toys.lose("b")
+    toys.run(1.1)
+    assert toys.there() == "a; b"
+
+
+def test_what_our_own_attempts_stir_up_does_not_shorten_the_wait(toys: ToyStage) -> None:
+    toys.backend.errors["a"] = BusyError("a is busy")
+    toys.file("a")
+    toys.backend.after_request = lambda: None
+    tries: list[float] = []
+
+    def echo() -> None:
+        if toys.backend.tried.count("a") > len(tries):
+            tries.append(toys.clock.now())
+            toys.hear("thing")
+
+    toys.after_turn = echo
+    toys.run(900)
+    assert tries[-1] - tries[-2] > 100

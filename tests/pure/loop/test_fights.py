@@ -124,3 +124,17 @@ def test_what_stands_on_what_is_fought_over_does_not_make_the_loop_spin(calm: To
     tried = len(calm.backend.tried)
     calm.run(3600)
     assert len(calm.backend.tried) - tried < 60
+
+
+def test_nobody_is_named_for_a_change_that_made_no_difference(calm: ToyStage) -> None:
+    calm.hear("thing", actor=FOE)
+    calm.run(1)
+
+    def foe() -> None:
+        if calm.toy("a").size != 9:
+            calm.alter("a", size=9)
+
+    calm.after_turn = foe
+    calm.run(60)
+    (told,) = calm.history.of("fight")
+    assert FOE not in told["because"]

@@ -63,6 +63,14 @@ def test_without_a_difference_only_the_table_of_the_news_is_looked_at(calm: Real
     assert calm.journal == []
 
 
+def test_what_stands_on_objects_of_a_table_is_looked_at_with_it(calm: RealStage) -> None:
+    calm.hear("link")
+    calm.run()
+    # The parameters, the addresses and the WireGuard of a link that went and came again are not what they were.
+    assert {"link", "address", "wireguard"} <= set(calm.backend.dumps)
+    assert "rule" not in calm.backend.dumps
+
+
 def test_after_a_repair_there_is_one_look_that_verifies_it_and_then_peace(calm: RealStage) -> None:
     lose_addresses(calm)
     calm.hear("address")

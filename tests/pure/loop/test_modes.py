@@ -10,25 +10,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.backend import News
-from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
+from reconciler.core.errors import BusyError, DamagedStateError, RefusedError, StellwerkError
+from reconciler.core.history import Head, head_of, line, verify
 from reconciler.core.loop import Mode
+from tests.pure.core.thing import parse
 from tests.pure.loop.rig import ToyStage, document, invalid, toy_stage
 
 FILES = {"a": "confirm=20 checks=1 deletes=0.3 | a; b", "b": "b size=2; c", "bad": None}
-STEPS = st.lists(
-    st.sampled_from(
-        [
-            *("file a", "file b", "file bad", "lose", "put", "lost-news", "time 10", "time 400", "checks", "confirm"),
-            *("roll-back", "suspend", "resume", "reconcile", "allow", "retry", "apply", "restart", "reboot"),
-        ]
-    ),
-    max_size=12,
+STEP = st.sampled_from(
+    [
+        *("file a", "file b", "file bad", "lose", "put", "lost-news", "time 10", "time 400", "checks", "confirm"),
+        *("roll-back", "suspend", "resume", "reconcile", "allow", "retry", "apply", "restart", "reboot"),
+    ]
 )
+FAULT = st.sampled_from(["full intents", "full inventory", "full suspension", "busy a", "busy c", "hide", "recover"])
+STEPS = st.lists(STEP, max_size=12)
 
 
 def lose_a(toys: ToyStage) -> None:
     if "a" in toys.backend.things:
         toys.lose("a")
+
+
+def hide(toys: ToyStage) -> None:
+    toys.backend.hidden = BusyError("things: no answer")
+    toys.hear("thing")
+
+
+def recover(toys: ToyStage) -> None:
+    toys.disk.full.clear()
+    toys.backend.errors.clear()
+    toys.backend.hidden = None
 
 
 def reboot(toys: ToyStage) -> None:
@@ -55,6 +67,10 @@ def take(toys: ToyStage, step: str) -> None:
         "retry": toys.loop.retry,
         "apply": lambda: toys.loop.apply(document("c; d"), confirm_seconds=10),
         "restart": toys.restart,
+        "full": toys.disk.full.add,
+        "busy": lambda name: toys.backend.errors.update({name: BusyError(f"{name} is busy")}),
+        "hide": lambda: hide(toys),
+        "recover": lambda: recover(toys),
         "reboot": lambda: reboot(toys),
     }
     with contextlib.suppress(StellwerkError):
@@ -75,20 +91,47 @@ def test_a_node_that_is_only_reported_on_never_gets_a_request(before: list[str],
     assert [entry for entry in toys.journal if entry.startswith("request")] == []
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=100)
-@given(STEPS)
-def test_whatever_happens_the_last_good_word_is_done_in_the_end(steps: list[str]) -> None:
+@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@given(st.lists(st.one_of(STEP, FAULT), min_size=4, max_size=25))
+def test_whatever_happens_the_node_is_what_it_is_held_at_in_the_end(steps: list[str]) -> None:
     toys = toy_stage()
+    toys.put("y foreign")
     for step in steps:
         take(toys, step)
-    toys.backend.things.pop("z", None)
-    toys.run(400)
-    toys.file("e; f needs=e")
+        if not toys.disk.full:
+            held, kept = toys.loop.custody, toys.disk.intents
+            assert held.intents == kept or held.unsaved is not None
+    take(toys, "recover")
     if toys.loop.suspension is not None:
         toys.loop.resume()
-    toys.run(400)
+    toys.run(1000)
+    assert toys.loop.custody.intents.trial is None
+    assert toys.disk.intents == toys.loop.custody.intents
+    held_at = toys.loop.custody.held()
+    wanted = [] if held_at is None else toys.interpreter.interpret(held_at).desired
+    strangers = [repr(thing) for thing in parse("y foreign")]
+    # Without any word from anybody even what carries our mark stays.
+    theirs = ["z"] if toys.loop.wanted is None and "z" in toys.backend.things else []
+    assert sorted(map(repr, toys.backend.things.values())) == sorted([*map(repr, wanted), *strangers, *theirs])
+    lines = [line(entry) for entry in toys.history.entries]
+    head = head_of(toys.history.entries[-1]) if lines else Head()
+    assert verify(lines, head).flaws == ()
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=50)
+@given(st.lists(st.one_of(STEP, FAULT), min_size=4, max_size=25))
+def test_whatever_happened_a_new_file_is_done(steps: list[str]) -> None:
+    toys = toy_stage()
+    for step in [*steps, "recover"]:
+        take(toys, step)
+    if toys.loop.suspension is not None:
+        toys.loop.resume()
+    toys.file("e; f needs=e")
+    toys.run(1)
     assert toys.there() == "e; f needs=e"
+    toys.run(1000)
     assert toys.status["sync"]["state"] == "synced"
+    assert toys.disk.intents.adopted == document("e; f needs=e")
 
 
 def test_drift_is_shown_where_it_is_only_reported() -> None:
@@ -99,10 +142,28 @@ def test_drift_is_shown_where_it_is_only_reported() -> None:
     assert toys.status["sync"]["state"] == "drifted"
     assert toys.status["sync"]["reason"] == "2 to create"
     assert [one["description"] for one in toys.status["objects"]] == ["thing a", "thing b"]
-    for line in ("a", "b"):
-        toys.put(line)
+    for name in ("a", "b"):
+        toys.put(name)
     toys.run()
     assert toys.status["sync"]["state"] == "synced"
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_new_file_that_means_nothing_hides_no_drift(mode: Mode) -> None:
+    """Where nothing may be changed either: the node is compared with what it was held at."""
+    toys = toy_stage()
+    toys.file("a; b")
+    toys.run(1)
+    toys.loop.suspend("work on the mast", None)
+    toys.restart(mode)
+    toys.run(1)
+    toys.interpreter.fails["a; c"] = invalid("no such uplink")
+    toys.file("a; c")
+    toys.lose("a")
+    toys.run(600)
+    assert toys.status["sync"]["reason"] == "1 to create"
+    assert len(toys.history.of("refused")) == 1
+    assert any("no such uplink" in reason for reason in toys.status["health"]["reasons"])
 
 
 def test_where_it_is_only_reported_a_document_given_by_hand_is_refused() -> None:

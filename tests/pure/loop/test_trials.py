@@ -363,6 +363,16 @@ def test_it_is_undone_though_that_cannot_be_written_down(trial: ToyStage) -> Non
     assert not any("no space left" in reason for reason in trial.status["health"]["reasons"])
 
 
+def test_it_is_undone_as_soon_as_what_was_before_can_be_read(trial: ToyStage) -> None:
+    trial.interpreter.fails[A] = BusyError("links: no answer")
+    trial.run(100)
+    assert trial.there() == B
+    assert any("links: no answer" in reason for reason in trial.status["health"]["reasons"])
+    trial.interpreter.fails.clear()
+    trial.run(331)
+    check_rolled_back(trial)
+
+
 # The file in the middle of it.
 
 
@@ -371,6 +381,7 @@ def test_another_file_during_a_trial_is_on_trial_in_its_place(trial: ToyStage) -
     trial.file("confirm=60 | a; e")
     trial.run(50)
     assert trial.there() == "a; e"
+    assert trial.history.events() == ["armed", "changed", "abandoned", "armed", "changed"]
     trial.run(20)
     check_rolled_back(trial)
 
