@@ -415,6 +415,9 @@ class Loop:
         else:
             self._again_at = self._next_attempt()
             self._take_note_if_reached()
+            if not seen.plan.operations:
+                # Who made them did no harm.
+                self._dirt.actors.clear()
         self._rests = 0
         self.troubles.pop("round", None)
         return to_do
@@ -483,10 +486,10 @@ class Loop:
         """Decide at which document the node is held; return the look by which a new one was adopted, if it was."""
         candidate, trial = self.custody.candidate(), self.custody.intents.trial
         if candidate is not None and self.custody.is_new(candidate):
-            if not self._may_change():
-                self._hold_at(self._interpreted(candidate))
-                return None
             try:
+                if not self._may_change():
+                    self._hold_at(self._interpreted(candidate))
+                    return None
                 given = None if candidate is self.custody.file.document else self.custody.intents.given
                 return self._adopt(candidate, given)
             except (StellwerkError, IntentError) as exc:
@@ -642,7 +645,8 @@ class Loop:
         if changed or not failures <= self._told:
             told = {**facts.operations(done.outcomes), "outcome": facts.outcome(done), "seconds": round(seconds, 4)}
             self._tell("failed" if failures else "changed", because=because, **told)
-        self._told |= failures
+        # What was in order in between is told again.
+        self._told = {one for one in self._told if one[0] in self.rounds.retries.failures} | failures
         for key in sorted(done.fought, key=str):
             actor = self.rounds.fights.all()[key].actor
             by = f"; last by {actor}" if actor else ""
