@@ -47,6 +47,8 @@ LONGEST_STEADY_SECONDS = 15.0
 STEADY_SHARE = 0.25
 TIMER_JITTER = 0.1
 SHORTEST_REST_SECONDS = 1.0
+ECHO_SECONDS = 2.0
+"""For how long after a change of ours news may be of that."""
 MOST_RECENT = 20
 MOST_ROUNDS_A_TURN = 8
 
@@ -197,6 +199,7 @@ class Loop:
         self._blind = 0
         self._blind_until = 0.0
         self._again_at = math.inf
+        self._acted_at = -math.inf
         self._checks_turn = 0
         self._well_at: float | None = None
         self._rolled_back = False
@@ -228,7 +231,15 @@ class Loop:
             self._dirt.mark_all("news were lost")
         else:
             self._dirt.mark(news.tables, "something changed")
+            self._hasten(news.tables)
         self._dirt.actors |= news.actors
+
+    def _hasten(self, tables: Set[str]) -> None:
+        """Have what failed tried again soon where something has changed, unless that may be our own doing."""
+        now = self.clock.now()
+        if now >= self._acted_at + ECHO_SECONDS:
+            self.rounds.retries.hasten(tables, now)
+            self._again_at = self._next_attempt()
 
     def references_changed(self) -> None:
         """Say that something the documents refer to may have changed, such as what one of them was refused for."""
@@ -473,6 +484,7 @@ class Loop:
             raise
         self.seen = done.remaining
         self._dirt.actors.clear()
+        self._acted_at = self.clock.now()
         self._again_at = self._next_attempt()
         self._tell_round(done, because, self.clock.now() - now)
         if self._is_open(done.remaining):

@@ -81,6 +81,7 @@ class Rounds:
         self._store = _OneWriter(store)
         self._observer = Observer(backends)
         self._made: set[Key] = set()
+        self._needs = _Needs()
         self.retries = Retries(random)
         self.fights = Fights(random)
 
@@ -91,8 +92,15 @@ class Rounds:
         self.fights.clear()
 
     def look(self, desired: Sequence[Resource], tables: Set[str] | None = None) -> Look:
-        """Look at the tables, ``None`` for all, and plan; change nothing. Raises PlanError, other StellwerkErrors."""
+        """Look at the tables, ``None`` for all, and plan; change nothing. Raises PlanError, other StellwerkErrors.
+
+        What is in other tables and stands on objects of these is looked at too.
+        """
+        if tables is not None:
+            tables = self._needs.with_needers(tables)
         observation = self._observer.look(desired, self._store.load(), tables)
+        if tables is None:
+            self._needs.learn(desired, observation)
         plan = diff(desired, observation)
         return Look(observation, plan, lacking(plan, self._backends))
 
@@ -140,7 +148,7 @@ class Rounds:
     def _note_lacks(self, seen: Look, now: float) -> None:
         for operation in seen.plan.operations if seen.lacks else ():
             for lack in lacking(Plan((operation,)), self._backends)[:1]:
-                self.retries.failed(operation.key, lack, now)
+                self.retries.failed(operation.key, operation.resource.table, lack, now)
 
     def _judge(self, outcomes: Sequence[Outcome], left: Plan, now: float, actors: Mapping[str, str]) -> frozenset[Key]:
         """Note what to try again and when; return what is fought over from now on."""
@@ -150,9 +158,10 @@ class Rounds:
         for key, outcome in ends.items():
             table = outcome.operation.resource.table
             if outcome.result is Result.FAILED and outcome.error is not None:
-                self.retries.failed(key, outcome.error, now)
+                self.retries.failed(key, table, outcome.error, now)
             elif outcome.result is Result.DONE and key in again:
-                self.retries.failed(key, StaleError(f"{key}: was done, and at a second look it was not so"), now)
+                undone = StaleError(f"{key}: was done, and at a second look it was not so")
+                self.retries.failed(key, table, undone, now)
             elif outcome.result is Result.DONE:
                 self.retries.succeeded(key)
                 if key in self._made and self.fights.repaired(key, actors.get(table, ""), now):
@@ -208,6 +217,31 @@ class _OneWriter:
         self._inventory = None
         self._store.save(inventory)
         self._inventory = replace(inventory, lost=False)
+
+
+class _Needs:
+    """Which tables hold what stands on objects of which other tables, such as the addresses of links."""
+
+    def __init__(self) -> None:
+        self._needers: dict[str, set[str]] = {}
+
+    def learn(self, desired: Sequence[Resource], observation: Observation) -> None:
+        """Take it from what is desired; the observed objects tell in which table a key is."""
+        tables = {one.key.space: one.table for one in (*desired, *observation.resources.values())}
+        needs = {(need.space, one.table) for one in desired for need in (*one.requires(), one.part_of()) if need}
+        self._needers = {}
+        for space, needer in needs:
+            self._needers.setdefault(tables.get(space, ""), set()).add(needer)
+
+    def with_needers(self, tables: Set[str]) -> Set[str]:
+        """Return the tables with those that stand on them, and on those."""
+        found: set[str] = set()
+        waiting = set(tables)
+        while waiting:
+            table = waiting.pop()
+            found.add(table)
+            waiting |= self._needers.get(table, set()) - found
+        return found
 
 
 def _ends(outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:

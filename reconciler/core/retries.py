@@ -13,6 +13,7 @@ from reconciler.core.errors import BackendError
 SHORTEST_SECONDS = 0.1
 LONGEST_SECONDS = 300.0
 JITTER = 0.25
+HASTE_SECONDS = 1.0
 
 FIGHT_REPAIRS = 5
 FIGHT_WITHIN_SECONDS = 60.0
@@ -36,6 +37,7 @@ class Failure:
     error: str
     attempts: int
     until: float
+    table: str
 
 
 class Retries:
@@ -45,16 +47,22 @@ class Retries:
         self._random = random
         self.failures: dict[Key, Failure] = {}
 
-    def failed(self, key: Key, error: BackendError, now: float) -> None:
+    def failed(self, key: Key, table: str, error: BackendError, now: float) -> None:
         """Take note of a failure and hold the object for a growing time."""
         known = self.failures.get(key)
         attempts = known.attempts + 1 if known is not None else 1
         delay = backoff(attempts, SHORTEST_SECONDS, LONGEST_SECONDS, self._random) if error.retry_helps else math.inf
-        self.failures[key] = Failure(str(error), attempts, now + delay)
+        self.failures[key] = Failure(str(error), attempts, now + delay, table)
 
     def succeeded(self, key: Key) -> None:
         """Forget about the object."""
         self.failures.pop(key, None)
+
+    def hasten(self, tables: Set[str], now: float) -> None:
+        """Have what waits tried within `HASTE_SECONDS` where it lies in tables in which something has changed."""
+        for failure in self.failures.values():
+            if failure.table in tables and failure.until < math.inf:
+                failure.until = min(failure.until, now + HASTE_SECONDS)
 
     def keep(self, keys: Set[Key]) -> None:
         """Forget about all other objects."""

@@ -42,6 +42,7 @@ QUIET_SHARE = 9
 LONGEST_QUIET_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 LOCK_SECONDS = 5.0
+HALF_WRITTEN_SECONDS = 0.02
 SETTLE_SECONDS = 30.0
 """How long a daemon that was only to see a trial through goes on to undo it where that fails."""
 
@@ -247,9 +248,11 @@ class Daemon:
         if path is None:
             return
         try:
-            self._loop.give_file(str(path), document(load(str(path))))
+            found = _read(path)
         except IntentError as exc:
             self._loop.give_file(str(path), None, str(exc))
+        else:
+            self._loop.give_file(str(path), found)
         self._watch_files()
 
     def _watch_files(self) -> None:
@@ -374,3 +377,15 @@ class Daemon:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._jobs.get_nowait().fail(ending)
+
+
+def _read(path: Path) -> Document:
+    """Return the document in a file. Raises IntentError where it is not right at a second look either.
+
+    Whoever makes a file may not have written it yet when it is seen to be there.
+    """
+    try:
+        return document(load(str(path)))
+    except IntentError:
+        time.sleep(HALF_WRITTEN_SECONDS)
+        return document(load(str(path)))
