@@ -107,6 +107,7 @@ class Daemon:
             stack.callback(server.close)
             self._drive()
             self._manager.stopping()
+            self._leave_no_trial()
             self._refuse_the_rest()
 
     # The start.
@@ -369,6 +370,12 @@ class Daemon:
         if self._ended_at is None:
             self._ended_at = now
         return self._loop.in_sync or now - self._ended_at > SETTLE_SECONDS
+
+    def _leave_no_trial(self) -> None:
+        """Undo what is on trial: whoever ends the daemon on purpose may not start it again before the time is over."""
+        if self._loop.custody.intents.trial is not None and self._loop.mode is Mode.ENFORCE:
+            self._loop.roll_back("the daemon was ended before it was confirmed")
+            self._take_turn()
 
     def _refuse_the_rest(self) -> None:
         ending = StellwerkError("the daemon is ending; what is on trial goes on when it runs again")
