@@ -89,14 +89,19 @@ def started_with(pid: int) -> tuple[ConfigurationFile, ...] | None:
     try:
         command = _command(pid)
         start = _since_epoch(_ticks(Path(f"/proc/{pid}/stat").read_text()))
-        folder = os.readlink(f"/proc/{pid}/cwd")
+        paths = configuration_paths(command)
+        if paths is None:
+            return None
+        absolute = [_absolute(path, pid) for path in paths]
     except (OSError, ValueError, IndexError):
         return None
-    paths = configuration_paths(command)
-    if paths is None:
-        return None
-    absolute = [os.path.normpath(os.path.join(folder, path)) for path in paths]
     return tuple(ConfigurationFile(path, _unchanged(path, start)) for path in absolute)
+
+
+def _absolute(path: str, pid: int) -> str:
+    """Return a path as the process sees it. Raises OSError where its folder matters and cannot be seen."""
+    # Another's folder is seen only with all the capabilities that it has (ptrace(2)): a daemon has fewer than root.
+    return os.path.normpath(path if os.path.isabs(path) else os.path.join(os.readlink(f"/proc/{pid}/cwd"), path))
 
 
 def configured_interfaces(pid: int, files: Iterable[ConfigurationFile]) -> frozenset[str] | None:

@@ -175,7 +175,9 @@ def test_what_it_allows_is_enough(node: Host) -> None:
         file = node.folder / "node.yaml"
         file.write_text(file.read_text().replace("fd00:6d65::/48", "fd00:6d66::/48"))
         daemon.until(
-            lambda status: any(one["state"] == "pending" and "babeld" in one["description"] for one in status["objects"]),
+            lambda status: any(
+                "babeld" in one["description"] for one in status["objects"] if one["state"] == "pending"
+            ),
             "a babeld that has to be restarted",
         )
 
