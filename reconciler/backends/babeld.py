@@ -64,8 +64,8 @@ class Babeld(Backend):
         for address in self._sockets:
             try:
                 connection = self._babelds.connection(address)
-                rows += _rows(connection)
                 self._babelds.seen(connection)
+                rows += _rows(connection)
             except NotRunningError:
                 continue
             except BackendError as exc:

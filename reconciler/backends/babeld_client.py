@@ -65,8 +65,9 @@ class Client:
         with exchange.changed:
             if self._thread is not None and self._thread.is_alive():
                 return
+            # Of a thread that has ended nothing is left.
+            exchange.failed(exchange.problem, wanted=True)
             exchange.ended = False
-            exchange.decided = exchange.begun
             exchange.bell = exchange.bell or Bell()
             keeper = Keeper(self.address, exchange, exchange.bell)
             self._thread = threading.Thread(target=keeper.run, name=f"babeld {self.address}", daemon=True)

@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(slots=True)
 class Exchange:
-    """Read and written under ``changed`` alone, which is notified of what callers wait for; the bell wakes the thread.
+    """Written under ``changed`` alone, which is notified of what callers wait for; the bell wakes the thread.
 
     Attempts to connect are numbered: the last one that was begun, the last that saw which process listens, and the
     last that ended in a greeting, then ``peer`` is set, or in a problem.

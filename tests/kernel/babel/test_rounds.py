@@ -35,7 +35,8 @@ class Operator:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.store = InventoryInMemory()
-        self.backends = (Rtnetlink(), Files(), Babeld())
+        self.babeld = Babeld()
+        self.backends = (Rtnetlink(), Files(), self.babeld)
 
     def plan(self, desired: Sequence[Resource]) -> Look:
         with self._tools():

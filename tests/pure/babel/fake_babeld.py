@@ -26,7 +26,10 @@ Conversation = Callable[[socket.socket], None]
 
 
 class FakeBabeld:
-    """Serves one client after the other with the conversation, each until that ends."""
+    """Serves one client after the other with the conversation, each until that ends. Leaving it hangs up on the last.
+
+    ``served`` is how many there were.
+    """
 
     def __init__(self, path: Path, conversation: Conversation) -> None:
         self.address = str(path)
@@ -34,7 +37,9 @@ class FakeBabeld:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.address)
         self._listener.listen()
+        self._client: socket.socket | None = None
         self._thread = threading.Thread(target=self._serve)
+        self.served = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -45,6 +50,9 @@ class FakeBabeld:
     ) -> None:
         # Wakes the accept.
         self._listener.shutdown(socket.SHUT_RDWR)
+        if (client := self._client) is not None:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
 
@@ -54,6 +62,8 @@ class FakeBabeld:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self._client = client
+            self.served += 1
             # The client may hang up on what it hears.
             with client, suppress(BrokenPipeError, ConnectionResetError):
                 self._conversation(client)
@@ -86,3 +96,31 @@ class Obedient:
             self.heard.append(command)
             lines = [f"add interface {name} up true\n" for name in self._interfaces] if command == "dump" else []
             client.sendall("".join((*lines, "ok\n")).encode())
+
+
+class Stoppable(Obedient):
+    """An obedient one that says nothing while it is stopped; ``greets`` is whether it greets nevertheless."""
+
+    def __init__(self, *, stopped: bool = False, greets: bool = False) -> None:
+        super().__init__("babeld-1.12.1", ("mesh0",))
+        self._greets = greets
+        self._running = threading.Event()
+        if not stopped:
+            self._running.set()
+
+    def stop(self) -> None:
+        self._running.clear()
+
+    def go_on(self) -> None:
+        self._running.set()
+
+    def __call__(self, client: socket.socket) -> None:
+        if self._greets:
+            client.sendall(self._greeting)
+        self._running.wait()
+        if not self._greets:
+            client.sendall(self._greeting)
+        while command := client.recv(2000).decode().strip():
+            self.heard.append(command)
+            self._running.wait()
+            client.sendall(b"add interface mesh0 up true\nok\n" if command == "dump" else b"ok\n")
