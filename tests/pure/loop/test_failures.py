@@ -45,6 +45,18 @@ def test_what_fails_is_tried_again_from_a_tenth_of_a_second_to_five_minutes(seed
     assert len(set(pauses[-10:])) > 1
 
 
+def test_news_of_nothing_at_the_time_of_an_attempt_do_not_put_it_off(toys: ToyStage) -> None:
+    toys.backend.errors["a"] = BusyError("a is busy")
+    toys.file("a; b")
+    toys.run(10)
+    tried = toys.backend.tried.count("a")
+    for _ in range(4):
+        toys.clock.advance_to(toys.loop.due())
+        toys.hear()
+        toys.run()
+    assert toys.backend.tried.count("a") >= tried + 2
+
+
 def test_it_is_told_once_and_shown_as_long_as_it_fails(toys: ToyStage) -> None:
     toys.backend.errors["a"] = BusyError("a is busy")
     toys.file("a; b")
