@@ -239,7 +239,8 @@ class Loop:
         now = self.clock.now()
         if now >= self._acted_at + ECHO_SECONDS:
             self.rounds.retries.hasten(tables, now)
-            self._again_at = self._next_attempt()
+            # What is due already is not among the next attempts.
+            self._again_at = min(self._again_at, self._next_attempt())
 
     def references_changed(self) -> None:
         """Say that something the documents refer to may have changed, such as what one of them was refused for."""
