@@ -53,7 +53,7 @@ class Running:
     def _run(self) -> None:
         try:
             self.daemon.run()
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001
             self.error = exc
 
     def ready(self) -> Running:

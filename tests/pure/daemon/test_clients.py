@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -249,7 +250,7 @@ def test_a_watcher_is_told_changes_only(stage: Stage) -> None:
         while told[-1]["status"]["mode"]["mode"] != "suspended":
             told.append(json.loads(lines.readline()))
         lines.close()
-    assert all(one != other for one, other in zip(told, told[1:], strict=False)), "the same was told twice"
+    assert all(one != other for one, other in itertools.pairwise(told)), "the same was told twice"
 
 
 def test_the_end_of_the_daemon_ends_every_client_soon(stage: Stage) -> None:
