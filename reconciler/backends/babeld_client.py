@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from reconciler.backends.babeld_bell import Bell
 from reconciler.backends.babeld_exchange import Exchange, Job, Peer
 from reconciler.backends.babeld_keeper import ANSWER_SECONDS, Keeper
 from reconciler.backends.babeld_process import Identity
 from reconciler.backends.babeld_socket import Answer, check_address, check_command
+from reconciler.backends.bell import Bell
 from reconciler.core.errors import BackendError, UnreachableError
 
 _SLOWER = 3.0

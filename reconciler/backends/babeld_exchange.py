@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reconciler.backends.babeld_bell import Bell
 from reconciler.backends.babeld_process import Identity
 from reconciler.backends.babeld_socket import Answer, Greeting, NoAnswerError, NotRunningError, Wire
+from reconciler.backends.bell import Bell
 from reconciler.core.errors import BackendError, UnreachableError
 
 

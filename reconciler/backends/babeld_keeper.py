@@ -12,9 +12,9 @@ import select
 import time
 from contextlib import closing
 
-from reconciler.backends.babeld_bell import Bell
 from reconciler.backends.babeld_exchange import AnewError, EndedError, Exchange
 from reconciler.backends.babeld_socket import Answer, Wire
+from reconciler.backends.bell import Bell
 from reconciler.core.errors import BackendError, UnreachableError
 
 ANSWER_SECONDS = 10.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 
-from reconciler.backends.babeld_bell import Bell
 from reconciler.backends.babeld_client import Client, Connection, dismiss, hire
+from reconciler.backends.bell import Bell
 from reconciler.core.backend import Events, News
 
 PATIENCE_SECONDS = 10.0

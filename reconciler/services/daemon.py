@@ -17,7 +17,7 @@ from typing import Any
 
 from intent.loading import load
 from intent.problems import IntentError
-from reconciler.backends.babeld_bell import Bell
+from reconciler.backends.bell import Bell
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.names import CachingResolver
 from reconciler.backends.references import Resolvers
