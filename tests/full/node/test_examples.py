@@ -10,7 +10,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 NOTHING = "version: 1\nnode: nothing\n"
 
 
-def _adapted(node: Host, example: Path) -> Path:
+def adapted(node: Host, example: Path) -> Path:
     """Write the example with paths in the host's folder, and its restart command, where it has one, for real."""
     text = example.read_text()
     for old, new in (
@@ -38,7 +38,7 @@ def _everything(node: Host) -> list[str]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_applied_empty_and_removed(node: Host, example: Path) -> None:
     fresh = _everything(node)
-    file = _adapted(node, example)
+    file = adapted(node, example)
     first = node.apply(file)
     if first.code == 1:
         # Without a restart command babeld is the operator's to start, which its error says.
@@ -60,7 +60,7 @@ def test_an_example_is_applied_empty_and_removed(node: Host, example: Path) -> N
 
 def test_the_exit_over_gre_is_announced_and_survives_its_tunnels_replacement(node: Host) -> None:
     example = next(path for path in EXAMPLES if path.stem == "exit-gre")
-    file = _adapted(node, example)
+    file = adapted(node, example)
     node.start_neighbour()
     assert node.apply(file).code == 0
 
