@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.backends.fake import FakeNode
 from reconciler.core.errors import BusyError
 from tests.intents import node_files
 from tests.pure.intent.conftest import private_key
@@ -45,15 +47,18 @@ wireguard:
     listen_port: 51821
     peers: [{public_key: fN+YRkX2FRDh/Zzg/c213GjhFQKB2BarxO1/GlHNRC4=, allowed_ips: ["fd00:1::/48"]}]
 """
-PASSING = ("fe80::ff:", "file /keys/")
-"""Link-local addresses tell the order in which links were made, and keys are never removed.
+PASSING = ("fe80::ff:", "file /keys/", "/forwarding")
+"""Link-local addresses tell the order in which links were made, forwarding too, and keys are never removed.
 
 The alias of a link says to people what the group says to us; of a link that was made in the last moment it is missing.
 """
 
+CHOSEN_PORT = re.compile(r" port 327\d\d\b")
+"""The port that the fake's kernel chooses where none is asked for, another one each time."""
+
 
 def lasting(node: RealStage) -> list[str]:
-    lines = (line.split(" alias ")[0] for line in node.backend.describe())
+    lines = (CHOSEN_PORT.sub("", line.split(" alias ")[0]) for line in node.backend.describe())
     return [line for line in lines if not any(one in line for one in PASSING)]
 
 
@@ -138,3 +143,39 @@ def test_a_node_rolls_back_from_a_file_that_failed_half_way() -> None:
         node.file(B)
     node.run(200)
     assert lasting(node) == enforced(A)
+
+
+KERNEL_TABLES = frozenset({"link", "address", "route", "rule"})
+
+
+@settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(node_files(), st.lists(st.integers(0, 40), min_size=1, max_size=3))
+def test_what_somebody_deletes_is_made_again_by_looking_where_the_news_say(text: str, picks: list[int]) -> None:
+    node = real_stage()
+    node.backend.babelds.start("/run/test/babeld.sock")
+    node.file(text.replace("$folder", "/run/test"))
+    node.run(5)
+    if node.loop.custody.intents.trial is not None:
+        node.loop.confirm()
+        node.run(1)
+    assert node.loop.seen is not None
+    before, seen = lasting(node), node.loop.seen.observation
+    ours = [one for key, one in sorted(seen.resources.items(), key=str) if key in seen.owned]
+    for pick in picks:
+        gone = [one for one in ours if one.table in KERNEL_TABLES]
+        if gone:
+            victim = gone[pick % len(gone)]
+            FakeNode.send(node.backend, victim.delete())
+            node.hear(victim.table)
+    node.run(5)
+    assert lasting(node) == before
+    node.journal.clear()
+    node.loop.reconcile()
+    node.run(5)
+    assert [entry for entry in node.journal if entry.startswith("request")] == []
