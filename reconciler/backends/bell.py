@@ -25,11 +25,13 @@ class Bell:
             if not self._closed:
                 os.eventfd_write(self._number, 1)
 
-    def hush(self) -> None:
-        """Make it unreadable."""
+    def hush(self) -> bool:
+        """Make it unreadable, and return whether it had been rung."""
         with self._lock, contextlib.suppress(BlockingIOError):
             if not self._closed:
                 os.eventfd_read(self._number)
+                return True
+        return False
 
     def close(self) -> None:
         """Close the file descriptor."""

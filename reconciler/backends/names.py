@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import queue
 import socket
 import threading
@@ -15,6 +14,7 @@ from random import random as _random
 from typing import Any, ClassVar
 
 from intent.references import HostAddress, Reference
+from reconciler.backends.bell import Bell
 from reconciler.backends.references import Resolution, Resolver
 from reconciler.core.clock import Clock
 from reconciler.core.retries import Random, backoff
@@ -119,7 +119,7 @@ class CachingResolver(HostNames):
         self._questions: deque[HostAddress] = deque()
         self._workers = 0
         self._closed = False
-        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Bell()
 
     def addresses(self, references: Iterable[HostAddress]) -> dict[HostAddress, tuple[str, ...]]:
         """Return what is known now of each name, and from now on keep these and no others current."""
@@ -163,21 +163,17 @@ class CachingResolver(HostNames):
 
     def fileno(self) -> int:
         """Return the file descriptor that is readable when addresses have changed; it is the same until `close`."""
-        return self._event
+        return self._bell.fileno()
 
     def read(self) -> bool:
         """Return whether addresses of a name that is asked for have changed since the last call; never waits."""
-        try:
-            return os.eventfd_read(self._event) > 0
-        except OSError:
-            return False
+        return self._bell.hush()
 
     def close(self) -> None:
         """Forget everything. A thread that waits for a name server ends when that answers, and changes nothing."""
         with self._lock:
-            if not self._closed:
-                self._closed = True
-                os.close(self._event)
+            self._closed = True
+            self._bell.close()
             self._names.clear()
             self._questions.clear()
 
@@ -224,7 +220,7 @@ class CachingResolver(HostNames):
         if found and found != name.addresses:
             name.addresses = found
             if name.wanted:
-                os.eventfd_write(self._event, 1)
+                self._bell.ring()
 
 
 def _resolution(reference: HostAddress, addresses: tuple[str, ...]) -> Resolution:

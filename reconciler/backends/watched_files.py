@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
 
+from reconciler.backends.bell import Bell
 from reconciler.core.errors import BusyError
 
 POLL_SECONDS = 1.0
@@ -86,12 +87,12 @@ class InotifyFiles(WatchedFiles):
             opened.callback(self._inotify.close)
             self._polled = PolledFiles()
             opened.callback(self._polled.close)
-            self._started = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            opened.callback(os.close, self._started)
+            self._started = Bell()
+            opened.callback(self._started.close)
             # One descriptor for all three.
             self._epoll = select.epoll()
             opened.callback(self._epoll.close)
-            for descriptor in (self._inotify.descriptor, self._polled.fileno(), self._started):
+            for descriptor in (self._inotify.descriptor, self._polled.fileno(), self._started.fileno()):
                 self._epoll.register(descriptor, select.EPOLLIN)
             self._opened = opened.pop_all()
         self._new: set[str] = set()
@@ -110,7 +111,7 @@ class InotifyFiles(WatchedFiles):
         self._polled.watch(self._unwatchable)
         if new:
             self._new.update(new)
-            os.eventfd_write(self._started, 1)
+            self._started.ring()
 
     def fileno(self) -> int:
         """Return the file descriptor that is readable when there may be changes."""
@@ -120,7 +121,7 @@ class InotifyFiles(WatchedFiles):
         """Return the paths that may have changed since they were last returned."""
         changed = self._new | self._polled.read()
         self._new = set()
-        _drain(self._started)
+        self._started.hush()
         moved: set[str] = set()
         for watch, mask, name in self._inotify.read():
             if mask & IN_Q_OVERFLOW:
@@ -212,7 +213,7 @@ class PolledFiles(WatchedFiles):
 
     def __init__(self) -> None:
         """Raises OSError when no file descriptor is left."""
-        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Bell()
         self._turn = threading.Condition()
         self._seen: dict[str, _Stamp | None] = {}
         self._changed: set[str] = set()
@@ -232,12 +233,12 @@ class PolledFiles(WatchedFiles):
 
     def fileno(self) -> int:
         """Return the file descriptor that is readable when there may be changes."""
-        return self._event
+        return self._bell.fileno()
 
     def read(self) -> frozenset[str]:
         """Return the paths that may have changed since they were last returned."""
         with self._turn:
-            _drain(self._event)
+            self._bell.hush()
             changed, self._changed = frozenset(self._changed), set()
         return changed
 
@@ -246,7 +247,7 @@ class PolledFiles(WatchedFiles):
         with self._turn:
             if not self._closed:
                 self._closed = True
-                os.close(self._event)
+                self._bell.close()
                 self._turn.notify()
 
     def _start(self) -> threading.Thread | None:
@@ -276,7 +277,7 @@ class PolledFiles(WatchedFiles):
         if changed and not self._closed:
             self._seen |= {path: stamps[path] for path in changed}
             self._changed |= changed
-            os.eventfd_write(self._event, 1)
+            self._bell.ring()
 
 
 class _Inotify:
@@ -355,10 +356,3 @@ def _link(path: str) -> str | None:
         return os.readlink(path)
     except (OSError, ValueError):
         return None
-
-
-def _drain(event: int) -> None:
-    try:
-        os.eventfd_read(event)
-    except OSError:
-        return
