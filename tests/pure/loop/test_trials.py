@@ -397,6 +397,29 @@ def test_the_old_file_during_a_trial_ends_it(trial: ToyStage) -> None:
     assert trial.loop.custody.intents.trial is not None
 
 
+def test_the_old_file_during_a_trial_ends_it_though_that_cannot_be_written_down(trial: ToyStage) -> None:
+    trial.disk.full.add("intents")
+    trial.file(A)
+    trial.run(5)
+    assert trial.there() == A
+    assert any("no space left" in reason for reason in trial.status["health"]["reasons"])
+    trial.disk.full.clear()
+    trial.run(331)
+    check_rolled_back(trial)
+    assert trial.status["health"]["reasons"] == []
+
+
+def test_an_apply_that_the_disk_stopped_half_way_is_finished_or_undone(calm: ToyStage) -> None:
+    calm.disk.full.add("inventory")
+    with pytest.raises(StellwerkError, match="no space left"):
+        calm.loop.apply(document("a; b needs=a; c; x"), confirm_seconds=60)
+    calm.run(10)
+    assert any("no space left" in reason for reason in calm.status["health"]["reasons"])
+    calm.disk.full.clear()
+    calm.run(100)
+    check_rolled_back(calm)
+
+
 def test_a_file_that_changes_nothing_more_during_a_trial_is_on_trial_too(trial: ToyStage) -> None:
     trial.run(30)
     trial.file(f"confirm=90 | {B}")
