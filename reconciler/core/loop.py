@@ -52,7 +52,7 @@ ECHO_SECONDS = 2.0
 MOST_RECENT = 20
 MOST_ROUNDS_A_TURN = 8
 
-_WORRYING = frozenset({"failed", "refused", "rolled back", "fight"})
+_WORRYING = frozenset({"failed", "refused", "rolled back", "fight", "damaged"})
 
 log = logging.getLogger("stellwerk")
 
@@ -225,6 +225,10 @@ class Loop:
             self._rest_until = 0.0
         self._dirt.mark_all("the node file changed")
 
+    def damaged(self, because: str, outcome: str) -> None:
+        """Say that what was kept on disk was damaged before the start, and what became of it."""
+        self._tell("damaged", because=because, outcome=outcome)
+
     def hear(self, news: News) -> None:
         """Take note of what has changed."""
         if news.tables is None:
@@ -299,7 +303,7 @@ class Loop:
         if self.custody.intents.trial is not None:
             raise RefusedError("a change is on trial: `stellwerk confirm` or `stellwerk rollback` it first")
         wall = self.clock.wall()
-        suspension = Suspension(reason, wall, None if seconds is None else wall + seconds)
+        suspension = Suspension(reason, wall, None if seconds is None else wall + seconds, self.clock.boot())
         self._store.save_suspension(suspension)
         self.suspension = suspension
         self._tell("suspended", because=reason)
@@ -310,6 +314,14 @@ class Loop:
             raise RefusedError("nothing is suspended")
         self._store.save_suspension(None)
         self._resumed(because)
+
+    def _resume_where_that_is_over(self) -> None:
+        over = None if self.suspension is None else self.suspension.why_over(self.clock)
+        if over is not None:
+            # Its end is on disk as well, so that what cannot be removed there is over too.
+            with suppress(StellwerkError):
+                self._store.save_suspension(None)
+            self._resumed(over)
 
     def _resumed(self, because: str) -> None:
         self.suspension = None
@@ -445,11 +457,7 @@ class Loop:
 
     def _mark_what_is_due(self, now: float) -> None:
         """Have looked at what it is time for."""
-        if self.suspension is not None and self.suspension.over(self.clock.wall()):
-            # Its time is on disk as well, so that what cannot be removed there is over too.
-            with suppress(StellwerkError):
-                self._store.save_suspension(None)
-            self._resumed("the time of the suspension is over")
+        self._resume_where_that_is_over()
         if now >= self._full.at:
             self.custody.try_again()
             self._dirt.mark_all("it was time")
@@ -613,6 +621,7 @@ class Loop:
         return self.mode is Mode.ENFORCE and self.suspension is None
 
     def _check_may_change(self) -> None:
+        self._resume_where_that_is_over()
         if self.mode is Mode.REPORT:
             raise RefusedError("this node is only reported on; to have it changed, run it without --report")
         if self.suspension is not None:
@@ -624,7 +633,8 @@ class Loop:
             return self._store.load_suspension()
         except StellwerkError as exc:
             self.troubles["suspension"] = str(exc)
-            return Suspension(f"whether it is suspended cannot be read: {exc}", self.clock.wall(), None)
+            reason = f"whether it is suspended cannot be read: {exc}"
+            return Suspension(reason, self.clock.wall(), None, self.clock.boot())
 
     def _start_checks_when_due(self) -> None:
         now = self.clock.now()

@@ -219,15 +219,34 @@ def test_a_suspension_ends_at_its_time(calm: ToyStage) -> None:
     assert calm.disk.suspension is None
 
 
-def test_a_suspension_survives_a_restart_and_a_reboot(calm: ToyStage) -> None:
+def test_a_suspension_survives_a_restart(calm: ToyStage) -> None:
     calm.loop.suspend("work on the mast", 3600)
     calm.lose("a")
-    calm.clock.reboot()
     calm.restart()
     calm.run(3000)
     assert calm.there() == "b"
     calm.run(700)
     assert calm.there() == "a; b"
+
+
+@pytest.mark.parametrize("seconds", [None, 3600])
+def test_a_suspension_ends_when_the_machine_starts(calm: ToyStage, seconds: float | None) -> None:
+    calm.loop.suspend("work on the mast", seconds)
+    calm.lose("a")
+    calm.clock.reboot()
+    calm.restart()
+    calm.run()
+    assert calm.there() == "a; b"
+    assert calm.disk.suspension is None
+    assert calm.history.of("resumed")[-1]["because"] == "the machine was started anew"
+
+
+def test_a_suspension_that_is_over_does_not_refuse_what_is_given_by_hand(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 3600)
+    calm.clock.advance(3601)
+    calm.restart()
+    calm.loop.apply(document("a; c"))
+    assert calm.there() == "a; c"
 
 
 def test_a_new_file_while_suspended_is_done_after_it(calm: ToyStage) -> None:

@@ -23,6 +23,7 @@ from reconciler.core.errors import DamagedStateError, StellwerkError
 from reconciler.core.intents import Document, Given, Intents, Quarantined, Trial
 from reconciler.core.inventory import Inventory
 from reconciler.core.suspension import Suspension
+from tests.pure.loop.rig import FakeClock
 from tests.pure.state.dying import ends_at_call
 
 GOOD = Document("node.yaml", "version: 1\nnode: a  # Straße\n", "1" * 64)
@@ -61,7 +62,7 @@ KEPT = (
     Kept("intents.json", INTENTS, Intents(), StateFolder.load_intents, StateFolder.save_intents),
     Kept(
         "suspension.json",
-        Suspension("the mast is being painted", 1.7e9, None),
+        Suspension("the mast is being painted", 1.7e9, None, "boot 1"),
         None,
         StateFolder.load_suspension,
         StateFolder.save_suspension,
@@ -87,7 +88,7 @@ intents = st.builds(
     quarantine=st.lists(st.builds(Quarantined, texts, numbers, texts), max_size=3).map(tuple),
     given=st.none() | st.builds(Given, documents, st.none() | texts),
 )
-suspensions = st.none() | st.builds(Suspension, texts, numbers, st.none() | numbers)
+suspensions = st.none() | st.builds(Suspension, texts, numbers, st.none() | numbers, texts)
 generated = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 
 
@@ -119,13 +120,13 @@ def test_only_its_owner_can_read_it(folder: StateFolder, kept: Kept) -> None:
 def test_what_is_lifted_leaves_nothing(folder: StateFolder) -> None:
     folder.save_suspension(None)
     assert not folder.folder.exists()
-    folder.save_suspension(Suspension("a reason", 1.0, 2.0))
+    folder.save_suspension(Suspension("a reason", 1.0, 2.0, "boot 1"))
     folder.save_suspension(None)
     assert os.listdir(folder.folder) == []
 
 
 def test_a_damaged_suspension_can_be_lifted(folder: StateFolder) -> None:
-    folder.save_suspension(Suspension("a reason", 1.0, 2.0))
+    folder.save_suspension(Suspension("a reason", 1.0, 2.0, "boot 1"))
     (folder.folder / "suspension.json").write_text("{")
     with pytest.raises(DamagedStateError):
         folder.load_suspension()
@@ -133,10 +134,14 @@ def test_a_damaged_suspension_can_be_lifted(folder: StateFolder) -> None:
     assert folder.load_suspension() is None
 
 
-def test_a_suspension_runs_out_when_it_has_an_end() -> None:
-    assert not Suspension("", 1.0, None).over(1e12)
-    assert not Suspension("", 1.0, 5.0).over(4.9)
-    assert Suspension("", 1.0, 5.0).over(5.0)
+def test_a_suspension_runs_out_when_it_has_an_end_and_when_the_machine_starts() -> None:
+    clock = FakeClock()
+    wall = clock.wall()
+    assert Suspension("", 1.0, None, "boot 1").why_over(clock) is None
+    assert Suspension("", 1.0, wall + 0.1, "boot 1").why_over(clock) is None
+    assert Suspension("", 1.0, wall, "boot 1").why_over(clock) == "the time of the suspension is over"
+    clock.reboot()
+    assert Suspension("", 1.0, None, "boot 1").why_over(clock) == "the machine was started anew"
 
 
 def loaded(kept: Kept, folder: StateFolder) -> Any:
@@ -194,7 +199,7 @@ def sealed(document: dict[str, Any]) -> str:
 DOCUMENT = {"name": "a", "text": "b", "digest": "c"}
 TRIAL = {"document": DOCUMENT, "before": None, "deadline": 1, "boot": "x", "since": 2.5}
 INVENTORY: dict[str, Any] = {"version": 1, "objects": [], "partitions": {}}
-SUSPENSION: dict[str, Any] = {"version": 1, "reason": "r", "since": 1.0, "until": None}
+SUSPENSION: dict[str, Any] = {"version": 1, "reason": "r", "since": 1.0, "until": None, "boot": "x"}
 
 
 @pytest.mark.parametrize(
@@ -227,6 +232,7 @@ SUSPENSION: dict[str, Any] = {"version": 1, "reason": "r", "since": 1.0, "until"
         ("intents.json", {"version": 1, "quarantine": [None]}),
         ("suspension.json", {"version": 1}),
         ("suspension.json", {**SUSPENSION, "until": "never"}),
+        ("suspension.json", {name: value for name, value in SUSPENSION.items() if name != "boot"}),
     ],
 )
 def test_another_version_or_shape_is_damaged_although_the_checksum_is_right(
@@ -245,7 +251,7 @@ def test_what_somebody_wrote_with_care_is_loaded(folder: StateFolder) -> None:
     (folder.folder / "intents.json").write_text(sealed({"version": 1, "trial": TRIAL}))
     (folder.folder / "suspension.json").write_text(sealed(SUSPENSION))
     assert folder.load_intents() == Intents(trial=Trial(Document("a", "b", "c"), None, 1.0, "x", 2.5))
-    assert folder.load_suspension() == Suspension("r", 1.0, None)
+    assert folder.load_suspension() == Suspension("r", 1.0, None, "x")
 
 
 @every_file
@@ -277,9 +283,11 @@ def test_only_files_of_ours_are_set_aside(folder: StateFolder) -> None:
 @every_file
 def test_whenever_it_is_killed_the_old_or_the_new_is_there(folder: StateFolder, kept: Kept) -> None:
     """Save in a process that ends at its first, second, … call that changes the disk."""
-    new: Any = {"inventory.json": Inventory(), "intents.json": Intents(), "suspension.json": Suspension("", 0.0, 1.0)}[
-        kept.name
-    ]
+    new: Any = {
+        "inventory.json": Inventory(),
+        "intents.json": Intents(),
+        "suspension.json": Suspension("", 0.0, 1.0, ""),
+    }[kept.name]
     kept.save(folder, kept.value)
     seen = []
     for calls in range(20):
@@ -302,13 +310,14 @@ from reconciler.backends.state_folder import StateFolder
 from reconciler.core.intents import Document, Intents
 from reconciler.core.inventory import Inventory
 from reconciler.core.suspension import Suspension
+from tests.pure.loop.rig import FakeClock
 from tests.pure.state.dying import ends_at_call
 from intent.resources.resource import Key
 folder = StateFolder(pathlib.Path(sys.argv[1]))
 for number in itertools.count():
     folder.save(Inventory({Key("a", (number,)): {} for number in range(number % 50)}))
     folder.save_intents(Intents(good=Document("n", "x" * 100 * (number % 50), str(number)), good_since=number))
-    folder.save_suspension(Suspension("r", number, None) if number % 2 else None)
+    folder.save_suspension(Suspension("r", number, None, "boot") if number % 2 else None)
     if not number:
         print("begun", flush=True)
 """
