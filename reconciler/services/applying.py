@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from intent.loading import loads
 from reconciler.core import facts
 from reconciler.core.apply import Outcome
+from reconciler.core.errors import RefusedError
 from reconciler.core.intents import Document
 from reconciler.core.loop import Loop
 from reconciler.core.plan_document import check_still_fits, steps, to_json
 from reconciler.core.reconcile import Look
+from reconciler.services.interpretation import document
 
 Say = Callable[[dict[str, Any]], None]
+
+LONGEST_SECONDS = 10 * 366 * 86400
+"""Of a trial and of a suspension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Order:
         """Return the order as arguments of a request."""
         document = self.document
         return {
-            "document": {"name": document.name, "text": document.text, "digest": document.digest},
+            "document": {"name": document.name, "text": document.text},
             "confirm_seconds": self.confirm_seconds,
             "allow_deletes": self.allow_deletes,
             "plan": self.plan,
@@ -37,15 +43,36 @@ class Order:
 
 
 def order(request: Mapping[str, Any]) -> Order:
-    """Return the order in a request. Raises LookupError, TypeError and ValueError for what is none."""
-    told = request["document"]
-    seconds = request["confirm_seconds"]
-    return Order(
-        Document(str(told["name"]), str(told["text"]), str(told["digest"])),
-        None if seconds is None else float(seconds),
-        bool(request["allow_deletes"]),
-        request["plan"],
-    )
+    """Return the order in a request. Raises IntentError for its document, RefusedError for what is no order."""
+    try:
+        told, plan = request["document"], request["plan"]
+        text, name = str(told["text"]).encode(), str(told["name"])
+        seconds, allow_deletes = _seconds(request["confirm_seconds"]), bool(request["allow_deletes"])
+    except (LookupError, TypeError, ValueError) as exc:
+        raise _incomplete(exc) from exc
+    # Read here and not told by the client: what is in quarantine is known by what it means.
+    return Order(document(loads(text, name)), seconds, allow_deletes, plan)
+
+
+def suspension(request: Mapping[str, Any]) -> tuple[str, float | None]:
+    """Return the reason and the seconds in a request to suspend. Raises RefusedError for what is none."""
+    try:
+        return str(request["reason"]), _seconds(request["seconds"])
+    except (LookupError, TypeError, ValueError) as exc:
+        raise _incomplete(exc) from exc
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a time, ``None`` for none. Raises ValueError for what is no time that somebody could mean."""
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 < value <= LONGEST_SECONDS:
+        raise ValueError(f"{value!r:.40} is no number of seconds")
+    return float(value)
+
+
+def _incomplete(exc: Exception) -> RefusedError:
+    return RefusedError(f"the request is not complete: {exc!r:.200}")
 
 
 def apply(loop: Loop, order: Order, say: Say) -> dict[str, Any]:
@@ -80,13 +107,5 @@ def verdict(loop: Loop, document: Document) -> dict[str, Any]:
     return {
         "confirmed": held is not None and held.digest == document.digest,
         "reason": None if known is None else known.reason,
+        "in_sync": loop.in_sync,
     }
-
-
-def each(events: Iterator[dict[str, Any]], say: Say) -> dict[str, Any]:
-    """Say each event of an answer and return its end."""
-    for told in events:
-        if "end" in told:
-            return told
-        say(told)
-    return {}

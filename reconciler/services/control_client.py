@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -43,13 +44,15 @@ class Control:
         with self._socket, self._socket.makefile("rb") as answers:
             try:
                 request = {"stellwerk_control": VERSION, "command": command, **arguments}
-                self._socket.sendall(json.dumps(request).encode() + b"\n")
+                # Who is sent away before all of it was read has been told why.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self._socket.sendall(json.dumps(request).encode("ascii") + b"\n")
                 # An answer takes as long as the change; a daemon that dies closes the connection.
                 self._socket.settimeout(None)
                 while line := answers.readline(LARGEST_LINE_BYTES):
-                    told = json.loads(line)
+                    told = _object(line)
                     if told.get("end") == "error":
-                        raise error_of(told)
+                        raise _error(told)
                     yield told
                     if "end" in told:
                         return
@@ -72,3 +75,19 @@ class Control:
                 "with (`stellwerk run --group`)"
             )
         return UnreachableError(f"the daemon at {self.path} cannot be reached: {exc.strerror or exc}")
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Return what is told in a line. Raises ValueError for what tells nothing."""
+    told = json.loads(line)
+    if not isinstance(told, dict):
+        raise ValueError("it is no JSON object")
+    return told
+
+
+def _error(told: dict[str, Any]) -> Exception:
+    """Return the error that an end tells of. Raises ValueError where it does not say which."""
+    try:
+        return error_of(told)
+    except (LookupError, TypeError) as exc:
+        raise ValueError(f"its error is not whole: {exc!r}") from exc

@@ -11,18 +11,25 @@ import grp
 import json
 import os
 import queue
+import select
 import socket
+import stat
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.core.errors import DeniedError, RefusedError, StellwerkError, UnsupportedError
+from reconciler.core.errors import BusyError, DeniedError, RefusedError, StellwerkError, UnsupportedError
 from reconciler.services.control_protocol import LARGEST_LINE_BYTES, READING, VERSION, failure, short_path
 
 MOST_CLIENTS = 32
+"""How many clients are served at once of those who may change things, and as many again of those who may only ask."""
 REQUEST_SECONDS = 10.0
+"""How long a request may take to arrive, and a part of an answer to be taken."""
+_PAUSE_SECONDS = 0.1
 LONGEST_READING_REQUEST_BYTES = 4096
 _UCRED = struct.Struct("=iII")
 
@@ -79,6 +86,14 @@ class Job:
                 return
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """A connection, and whether whoever made it may change things."""
+
+    connection: socket.socket
+    may_change: bool
+
+
 class ControlServer:
     """Listens at a unix socket and hands commands over. ``submit`` is called from the clients' threads."""
 
@@ -87,10 +102,13 @@ class ControlServer:
         self._group = group
         self._board = board
         self._submit = submit
-        self._places = threading.BoundedSemaphore(MOST_CLIENTS)
+        # Whoever may only ask must not be able to keep root out.
+        self._places = {may_change: threading.BoundedSemaphore(MOST_CLIENTS) for may_change in (True, False)}
         self._closing = threading.Event()
-        self._clients: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        self._clients: dict[threading.Thread, _Client] = {}
         self._listener: socket.socket | None = None
+        self._place: tuple[int, int] | None = None
 
     def open(self) -> None:
         """Begin to listen. The caller has the lock of the state folder: an old socket is nobody's.
@@ -101,36 +119,52 @@ class ControlServer:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                self._refuse_a_living_one()
-                self.path.unlink()
+            self._remove_a_stale_one()
             with short_path(self.path) as name:
                 # Nobody connects before the rights are right: it does not listen yet.
                 listener.bind(name)
                 os.chmod(name, 0o600 if group is None else 0o660)
                 if group is not None:
                     os.chown(name, -1, group)
+            self._place = _place(self.path)
             listener.listen(MOST_CLIENTS)
         except OSError as exc:
             listener.close()
             raise StellwerkError(
                 f"the control socket {self.path} cannot be opened: {exc.strerror or exc}; name another with --socket"
             ) from exc
+        except StellwerkError:
+            listener.close()
+            raise
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
 
+    def clients(self) -> int:
+        """Return how many clients are being served."""
+        with self._lock:
+            return len(self._clients)
+
     def close(self, seconds: float = 2.0) -> None:
-        """Stop listening; clients that are being answered get so long at most."""
+        """Stop listening; what clients are still to be told gets so long at most, all in all."""
         self._closing.set()
         if self._listener is not None:
+            # Gone before the socket is dead: whoever comes now finds nobody, and not somebody who does not answer.
+            if self._place is not None and self._place == _place(self.path):
+                with contextlib.suppress(OSError):
+                    self.path.unlink()
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
+        with self._lock:
+            clients = dict(self._clients)
+        for client in clients.values():
+            # Whoever has not asked yet will not be answered; what is being said is said to its end.
             with contextlib.suppress(OSError):
-                self.path.unlink()
-        for client in list(self._clients):
-            client.join(seconds)
+                client.connection.shutdown(socket.SHUT_RD)
+        end = time.monotonic() + seconds
+        for thread in clients:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _group_number(self) -> int | None:
         if self._group is None:
@@ -140,67 +174,102 @@ class ControlServer:
         except KeyError:
             raise StellwerkError(f"there is no group {self._group!r}; make it, or leave --group out") from None
 
-    def _refuse_a_living_one(self) -> None:
+    def _remove_a_stale_one(self) -> None:
+        """Make room at the path. Raises RefusedError for what is not ours to remove, OSError."""
+        try:
+            kind = os.lstat(self.path).st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(kind):
+            raise RefusedError(f"{self.path} is there and is no socket; name another place with --socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, short_path(self.path) as name:
-            probe.settimeout(1.0)
+            probe.setblocking(False)
             try:
                 probe.connect(name)
             except ConnectionRefusedError:
+                self.path.unlink()
                 return
+            except BlockingIOError:
+                # It listens, and has much to do (EAGAIN of connect(2)).
+                pass
         raise RefusedError(f"another daemon listens at {self.path}; name another socket with --socket")
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._closing.is_set():
             try:
-                client, _ = listener.accept()
+                connection, _ = listener.accept()
             except OSError:
-                return
-            if not self._places.acquire(blocking=False):
-                client.close()
+                # No file descriptor is left, or the client has gone already: neither ends the service.
+                self._closing.wait(_PAUSE_SECONDS)
                 continue
-            thread = threading.Thread(target=self._serve, args=(client,), name="client", daemon=True)
-            self._clients.add(thread)
-            thread.start()
+            self._take_in(connection)
 
-    def _serve(self, client: socket.socket) -> None:
+    def _take_in(self, connection: socket.socket) -> None:
+        """Serve a client in a thread of its own, where there is place for one more."""
         try:
-            with client:
-                client.settimeout(REQUEST_SECONDS)
+            client = _Client(connection, _may_change(connection))
+        except OSError:
+            connection.close()
+            return
+        if not self._places[client.may_change].acquire(blocking=False):
+            _send_away(connection)
+            return
+        thread = threading.Thread(target=self._serve, args=(client,), name="client", daemon=True)
+        with self._lock:
+            self._clients[thread] = client
+        if self._closing.is_set():
+            # Too late for `close` to have seen it, maybe.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system gives no thread now.
+            self._leave(thread)
+            _send_away(connection)
+
+    def _leave(self, thread: threading.Thread) -> None:
+        with self._lock:
+            client = self._clients.pop(thread)
+        self._places[client.may_change].release()
+
+    def _serve(self, client: _Client) -> None:
+        try:
+            with client.connection as connection:
                 for told in self._answer(client):
-                    client.sendall(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+                    connection.settimeout(REQUEST_SECONDS)
+                    connection.sendall(json.dumps(told).encode("ascii") + b"\n")
         except OSError:
             # The client has gone; what it asked for goes on.
             pass
         finally:
-            self._clients.discard(threading.current_thread())
-            self._places.release()
+            self._leave(threading.current_thread())
 
-    def _answer(self, client: socket.socket) -> Iterator[dict[str, Any]]:
-        may_change = _may_change(client)
+    def _answer(self, client: _Client) -> Iterator[dict[str, Any]]:
         try:
-            request = _read(client, LARGEST_LINE_BYTES if may_change else LONGEST_READING_REQUEST_BYTES)
+            request = _read(client)
             command = request["command"]
-            if command not in READING and not may_change:
-                raise DeniedError(f"`stellwerk {command}` takes root, or the user that the daemon runs as")
+            if command not in READING and not client.may_change:
+                raise DeniedError(f"`stellwerk {command[:40]}` takes root, or the user that the daemon runs as")
         except StellwerkError as exc:
             yield failure(exc)
             return
         if command == "status":
             yield {"end": "done", "status": self._board.read()[1]}
         elif command == "watch":
-            yield from self._watch()
+            yield from self._watch(client.connection)
         else:
             job = Job(request)
             self._submit(job)
             yield from job.answers()
 
-    def _watch(self) -> Iterator[dict[str, Any]]:
+    def _watch(self, connection: socket.socket) -> Iterator[dict[str, Any]]:
         number = -1
-        while not self._closing.is_set():
+        while not self._closing.is_set() and not _has_gone(connection):
             latest, status = self._board.read(number, seconds=1.0)
-            # The same again is said too: that is how it is noticed that nobody listens any more.
-            number = latest
-            yield {"event": "status", "status": status}
+            if latest != number:
+                number = latest
+                yield {"event": "status", "status": status}
         yield {"end": "done"}
 
 
@@ -209,20 +278,60 @@ def _may_change(client: socket.socket) -> bool:
     return user in (0, os.geteuid())
 
 
-def _read(client: socket.socket, most: int) -> dict[str, Any]:
-    """Return the request. Raises StellwerkError for what is none."""
-    data = bytearray()
-    while not data.endswith(b"\n"):
-        chunk = client.recv(1 << 16)
-        data += chunk
-        if not chunk or len(data) > most:
-            raise RefusedError("the request is no line, or too long")
+def _place(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from every other one, ``None`` when there is none."""
     try:
-        request = json.loads(data)
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _has_gone(connection: socket.socket) -> bool:
+    """Return whether nobody can be told anything any more."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return bool(poll.poll(0))
+
+
+def _send_away(connection: socket.socket) -> None:
+    """Tell a client, without waiting for it, that there is no place."""
+    told = failure(BusyError("the daemon has too many clients; try again in a moment"))
+    with connection, contextlib.suppress(OSError):
+        connection.setblocking(False)
+        connection.sendall(json.dumps(told).encode("ascii") + b"\n")
+
+
+def _read(client: _Client) -> dict[str, Any]:
+    """Return the request. Raises StellwerkError for what is none."""
+    try:
+        request = json.loads(_line(client))
     except (ValueError, RecursionError) as exc:
         raise RefusedError("the request is no JSON") from exc
     if not isinstance(request, dict) or not isinstance(request.get("command"), str):
         raise RefusedError("the request names no command")
-    if request.get("stellwerk_control") != VERSION:
+    version = request.get("stellwerk_control")
+    if type(version) is not int or version != VERSION:
         raise UnsupportedError("the daemon is of another version than this command; restart it")
     return request
+
+
+def _line(client: _Client) -> bytes:
+    """Return the first line that a client sends, without its end. Raises StellwerkError where there is none."""
+    most = LARGEST_LINE_BYTES if client.may_change else LONGEST_READING_REQUEST_BYTES
+    data = bytearray()
+    end = time.monotonic() + REQUEST_SECONDS
+    while True:
+        try:
+            client.connection.settimeout(max(0.001, end - time.monotonic()))
+            chunk = client.connection.recv(1 << 16)
+        except TimeoutError as exc:
+            raise RefusedError("the request did not come in time") from exc
+        line, ended, _ = chunk.partition(b"\n")
+        data += line
+        if len(data) > most and not client.may_change:
+            raise DeniedError("to give the daemon work takes root, or the user that the daemon runs as")
+        if ended:
+            return bytes(data)
+        if not chunk or len(data) > most:
+            raise RefusedError("the request is no line, or too long")

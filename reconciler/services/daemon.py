@@ -8,6 +8,7 @@ import selectors
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkErr
 from reconciler.core.intents import Document
 from reconciler.core.loop import Loop, Mode, log
 from reconciler.core.status import status
+from reconciler.core.suspension import Suspension
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_server import Board, ControlServer, Job
@@ -43,6 +45,8 @@ LONGEST_QUIET_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 LOCK_SECONDS = 5.0
 HALF_WRITTEN_SECONDS = 0.02
+BEGIN_SECONDS = 30.0
+"""How long a daemon that is to see a trial through waits to be told of one."""
 SETTLE_SECONDS = 30.0
 """How long a daemon that was only to see a trial through goes on to undo it where that fails."""
 
@@ -70,23 +74,33 @@ class Daemon:
         self._waiting: list[tuple[Job, Document]] = []
         self._stopping = False
         self._reload = False
-        self._worked_for_someone = False
+        self._was_asked = False
+        self._door = threading.Lock()
+        self._closed = False
+        self._bell = Bell()
         self._ended_at: float | None = None
         self._alive_at = 0.0
         self._quiet_until = 0.0
 
+    def stop(self) -> None:
+        """Have `run` end soon, from any thread; what it is doing is done to its end first."""
+        self._stopping = True
+        self._bell.ring()
+
     def run(self) -> None:
-        """Keep the node until a signal ends it. Raises StellwerkError when it cannot begin."""
+        """Keep the node until a signal, or `stop`, ends it; once.
+
+        Raises StellwerkError when it cannot begin, and after a fault of its own, which is in the log then.
+        """
         names = CachingResolver(self._clock)
         state = StateFolder(self._settings.state_folder)
         with ExitStack() as stack:
+            stack.callback(self._bell.close)
             stack.callback(names.close)
             stack.enter_context(state.locked(role="run", wait_seconds=LOCK_SECONDS))
             node = stack.enter_context(this_node(self._settings.state_folder, Resolvers(names)))
-            self._bell = Bell()
-            stack.callback(self._bell.close)
             stack.enter_context(self._signals())
-            self._set_damage_aside(state)
+            damage = self._set_damage_aside(state)
             self._names = names
             self._files = watched_files()
             stack.callback(self._files.close)
@@ -101,19 +115,34 @@ class Daemon:
                 self._clock,
                 self._settings.mode,
             )
+            for because, outcome in damage:
+                self._loop.damaged(because, outcome)
             self._events = self._opened_events(node, stack)
-            server = ControlServer(self._settings.socket, self._settings.group, self._board, self._submit)
-            server.open()
-            stack.callback(server.close)
-            self._drive()
-            self._manager.stopping()
-            self._leave_no_trial()
-            self._refuse_the_rest()
+            self._publish()
+            self._server = ControlServer(self._settings.socket, self._settings.group, self._board, self._submit)
+            self._server.open()
+            stack.callback(self._server.close)
+            stack.callback(self._refuse_the_rest)
+            try:
+                self._drive()
+                self._manager.stopping()
+                self._leave_no_trial()
+            except Exception as exc:
+                fact = {"because": repr(exc), "traceback": traceback.format_exc()}
+                log.critical("crashed", extra={"fact": fact})
+                raise StellwerkError(
+                    f"the daemon ends for a fault of its own ({type(exc).__name__}), which the log shows; the node is "
+                    "left as it is, and what is on trial goes on when it runs again"
+                ) from exc
 
     # The start.
 
-    def _set_damage_aside(self, state: StateFolder) -> None:
-        """Go on without files of the state folder that are damaged, rather than not at all."""
+    def _set_damage_aside(self, state: StateFolder) -> list[tuple[str, str]]:
+        """Go on without files of the state folder that are damaged, rather than not at all.
+
+        Returns why, and what became of it, for each.
+        """
+        found = []
         for name, read in (
             ("inventory.json", state.load),
             ("intents.json", state.load_intents),
@@ -122,8 +151,14 @@ class Daemon:
             try:
                 read()
             except DamagedStateError as exc:
-                outcome = f"moved to {state.set_aside(name)}"
-                log.error("damaged", extra={"fact": {"because": str(exc), "outcome": outcome}})
+                place = state.set_aside(name)
+                log.error("set aside", extra={"fact": {"because": str(exc), "outcome": f"moved to {place}"}})
+                found.append((f"{name} was damaged", f"moved to {place}"))
+                if name == "suspension.json":
+                    # Somebody wanted nothing changed, which is more likely still so than not.
+                    reason = f"changes were suspended, and the file that says why is damaged: {place}"
+                    state.save_suspension(Suspension(reason, self._clock.wall(), None, self._clock.boot()))
+        return found
 
     def _opened_events(self, node: ThisNode, stack: ExitStack) -> list[Events]:
         opened: list[Events] = []
@@ -186,12 +221,14 @@ class Daemon:
 
     def _wait_seconds(self) -> float:
         now = self._clock.now()
-        times = [now + LONGEST_WAIT_SECONDS, self._loop.due()]
+        times = [now + LONGEST_WAIT_SECONDS]
+        if not self._is_idle():
+            times.append(self._loop.due())
         if (names := self._names.due()) is not None:
             times.append(names)
         if self._manager.watchdog_seconds is not None:
             times.append(self._alive_at + self._manager.watchdog_seconds)
-        if self._ended_at is not None:
+        if self._settings.node_file is None:
             times.append(now + 1.0)
         return max(0.0, min(times) - now)
 
@@ -219,16 +256,18 @@ class Daemon:
         self._say_alive()
 
     def _take_turn(self) -> bool:
-        before = self._loop.rounds_made
-        if self._loop.due() > self._clock.now():
-            self._publish()
-            return False
-        worked = self._loop.turn()
-        if self._loop.rounds_made != before:
+        worked = False
+        if not self._is_idle() and self._loop.due() <= self._clock.now():
+            worked = self._loop.turn()
             self._watch_files()
         self._answer_waiting()
         self._publish()
         return worked
+
+    def _is_idle(self) -> bool:
+        """Return whether a daemon without a node file has not been told yet what to do, and is to do nothing."""
+        loop = self._loop
+        return self._settings.node_file is None and loop.wanted is None and loop.custody.intents.trial is None
 
     def _publish(self) -> None:
         self._board.put(status(self._loop))
@@ -281,11 +320,15 @@ class Daemon:
     # Commands.
 
     def _submit(self, job: Job) -> None:
-        self._jobs.put(job)
-        self._bell.ring()
+        with self._door:
+            if not self._closed:
+                self._jobs.put(job)
+                self._bell.ring()
+                return
+        job.fail(_ending())
 
     def _carry_out(self, job: Job) -> None:
-        deeds: dict[str, Callable[[Job], None]] = {
+        deeds: dict[str, Callable[[Job], dict[str, Any] | None]] = {
             "apply": self._apply,
             "confirm": self._confirm,
             "rollback": self._roll_back,
@@ -298,70 +341,77 @@ class Daemon:
         try:
             if deed is None:
                 raise RefusedError(f"the daemon knows no command {job.command[:40]!r}")
-            deed(job)
+            end = deed(job)
         except (StellwerkError, IntentError) as exc:
+            self._publish()
             job.fail(exc)
-        except (LookupError, TypeError, ValueError) as exc:
-            job.fail(RefusedError(f"the request is not complete: {exc!r}"))
+            return
+        # Whoever asks for the status after the end sees what came of it.
+        self._publish()
+        if end is not None:
+            job.end(**end)
 
-    def _apply(self, job: Job) -> None:
+    # Each deed returns the end of its answer, ``None`` where that comes later.
+
+    def _apply(self, job: Job) -> dict[str, Any] | None:
+        self._was_asked = True
         order = applying.order(job.request)
-        self._worked_for_someone = True
         told = applying.apply(self._loop, order, job.say)
-        if told["seconds_to_confirm"] is not None and told["checks"]:
-            job.say({"event": "applied", **told})
-            self._waiting.append((job, order.document))
-        else:
-            job.end(**told)
+        self._watch_files()
+        if told["seconds_to_confirm"] is None or not told["checks"]:
+            return told
+        job.say({"event": "applied", **told})
+        self._waiting.append((job, order.document))
+        return None
 
     def _answer_waiting(self) -> None:
-        """Tell those who wait for the end of a trial what became of it, once the node is as it is to be."""
+        """Tell those who wait for the end of a trial what became of it."""
         trial = self._loop.custody.intents.trial
-        if trial is not None or not (self._loop.in_sync or self._loop.troubles):
-            return
-        for job, tried in self._waiting:
-            job.end(**applying.verdict(self._loop, tried))
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
+        for job, tried in waiting:
+            if trial is not None and trial.document.digest == tried.digest:
+                self._waiting.append((job, tried))
+            else:
+                job.end(**applying.verdict(self._loop, tried))
 
-    def _confirm(self, job: Job) -> None:
+    def _confirm(self, job: Job) -> dict[str, Any]:
         self._loop.confirm()
         self._take_turn()
-        job.end()
+        return {}
 
-    def _roll_back(self, job: Job) -> None:
+    def _roll_back(self, job: Job) -> dict[str, Any]:
         self._loop.roll_back()
-        self._take_turn()
-        job.end(status=status(self._loop))
+        return self._status_after_a_turn()
 
-    def _suspend(self, job: Job) -> None:
-        seconds = job.request["seconds"]
-        self._loop.suspend(str(job.request["reason"])[:1000], None if seconds is None else float(seconds))
-        job.end()
+    def _suspend(self, job: Job) -> dict[str, Any]:
+        self._loop.suspend(*applying.suspension(job.request))
+        return {}
 
-    def _resume(self, job: Job) -> None:
+    def _resume(self, job: Job) -> dict[str, Any]:
         self._loop.resume()
-        self._take_turn()
-        job.end(status=status(self._loop))
+        return self._status_after_a_turn()
 
-    def _reconcile(self, job: Job) -> None:
+    def _reconcile(self, job: Job) -> dict[str, Any]:
         self._read_file()
         if job.request.get("allow_deletes"):
             self._loop.allow_deletes()
         else:
             self._loop.reconcile()
-        self._take_turn()
-        job.end(status=status(self._loop))
+        return self._status_after_a_turn()
 
-    def _retry(self, job: Job) -> None:
+    def _retry(self, job: Job) -> dict[str, Any]:
         self._loop.retry()
+        return self._status_after_a_turn()
+
+    def _status_after_a_turn(self) -> dict[str, Any]:
         self._take_turn()
-        job.end(status=status(self._loop))
+        return {"status": status(self._loop)}
 
     # The end.
 
     def _has_ended(self) -> bool:
         """Return whether a daemon without a node file has seen its trial through."""
-        if self._settings.node_file is not None or not self._worked_for_someone:
+        if self._settings.node_file is not None:
             return False
         if self._loop.custody.intents.trial is not None or self._waiting:
             self._ended_at = None
@@ -369,6 +419,9 @@ class Daemon:
         now = self._clock.now()
         if self._ended_at is None:
             self._ended_at = now
+        if self._loop.wanted is None:
+            # Whoever started it has gone before it said why, or was refused.
+            return self._was_asked or now - self._ended_at > BEGIN_SECONDS
         return self._loop.in_sync or now - self._ended_at > SETTLE_SECONDS
 
     def _leave_no_trial(self) -> None:
@@ -378,12 +431,18 @@ class Daemon:
             self._take_turn()
 
     def _refuse_the_rest(self) -> None:
-        ending = StellwerkError("the daemon is ending; what is on trial goes on when it runs again")
+        with self._door:
+            self._closed = True
         for job, _ in self._waiting:
-            job.fail(ending)
+            job.fail(_ending())
+        self._waiting.clear()
         with contextlib.suppress(queue.Empty):
             while True:
-                self._jobs.get_nowait().fail(ending)
+                self._jobs.get_nowait().fail(_ending())
+
+
+def _ending() -> StellwerkError:
+    return StellwerkError("the daemon is ending; say it again when another one runs")
 
 
 def _read(path: Path) -> Document:

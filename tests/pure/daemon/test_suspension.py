@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.backends.machine_clock import MachineClock
-from tests.pure.daemon.conftest import OTHER, Stage, node_text, wait_for
+from tests.pure.daemon.conftest import ADDRESS, OTHER, Stage, node_text, wait_for
 
 
 def test_it_holds_over_a_restart_of_the_daemon(stage: Stage) -> None:
@@ -13,7 +13,7 @@ def test_it_holds_over_a_restart_of_the_daemon(stage: Stage) -> None:
     assert stage.cli("suspend --reason painting") == (0, "suspended: nothing is changed until `stellwerk resume`\n")
     assert "suspended" in stage.cli("status")[1]
     running.stop()
-    stage.file.write_text(node_text(OTHER))
+    stage.file.write_text(node_text(ADDRESS, OTHER))
     stage.start()
     assert "painting" in stage.cli("status")[1]
     assert len(stage.addresses()) == 1
@@ -25,7 +25,7 @@ def test_it_ends_when_the_machine_starts(stage: Stage, monkeypatch: pytest.Monke
     running = stage.start()
     stage.cli("suspend --reason painting")
     running.stop()
-    stage.file.write_text(node_text(OTHER))
+    stage.file.write_text(node_text(ADDRESS, OTHER))
     monkeypatch.setattr(MachineClock, "boot", lambda _: "another boot")
     stage.start()
     wait_for(lambda: any(OTHER in line for line in stage.addresses()), "the new file is taken on")
