@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What the kernel tests use, and what boots a full kernel for those that need one.
 DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-tools wireguard-go \
-	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools
+	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check lint format-check types borders test test-pure test-kernel test-full demo format lock clean

@@ -59,10 +59,11 @@ def test_it_runs_from_there(installed: Path) -> None:
 def test_its_help(installed: Path) -> None:
     said = run(installed / "bin" / "stellwerk", "--help", cwd=installed)
     assert said.startswith("Usage: stellwerk ")
-    for command in ("apply", "check", "completion", "plan", "schema"):
+    for command in ("apply", "check", "completion", "plan", "run", "schema", "status"):
         assert f"\n  {command} " in said
     assert run(installed / "bin" / "stellwerk", "--version", cwd=installed).startswith("stellwerk, version ")
-    assert (installed / "share" / "man" / "man1" / "stellwerk.1").exists()
+    for file in ("man/man1/stellwerk.1", "stellwerk/stellwerk.service", "stellwerk/stellwerk.init"):
+        assert (installed / "share" / file).exists(), file
 
 
 def test_it_knows_every_feature(installed: Path) -> None:

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
+from intent.care import care
 from intent.loading import load
 from intent.resources.gre_link import GreLink
 from intent.resources.resource import Request
 from intent.resources.route import Route
 from intent.resources.wireguard_peer import WireGuardPeer
-from reconciler.cli import EPILOG, exit_codes
+from reconciler.cli import EPILOG, exit_codes, stellwerk
+from reconciler.services.daemon import Settings
 from reconciler.services.interpretation import NodeInterpreter, document
+from tests.pure.daemon.conftest import Running
 from tests.pure.docs.conftest import CommandLine
 from tests.pure.docs.markdown import ROOT, blocks, links, rows
 
 README = ROOT / "README.md"
 LEFT_OUT = "[…]"
 SESSIONS = [block.text for block in blocks(README) if block.language == "console"]
-(FIRST_NODE,) = [block.text for block in blocks(README) if block.language == "yaml"]
-INSTALLATION = ("apt-get install ", "git clone ", "python3 -m venv ", "/opt/stellwerk/bin/pip install .", "ln -s ")
+FIRST_NODE, CAREFUL_NODE = (block.text for block in blocks(README) if block.language == "yaml")
+FILES = set(re.findall(r"`([\w./]+)`:\n\n```", README.read_text()))
+INSTALLATION = (
+    "apt-get install ",
+    "git clone ",
+    "python3 -m venv ",
+    "/opt/stellwerk/bin/pip install .",
+    "ln -s ",
+    "systemctl daemon-reload",
+    "systemctl enable --now stellwerk",
+)
 CODES = {value for name, value in vars(exit_codes).items() if name.isupper()}
 
 
@@ -32,12 +46,13 @@ def play(session: str, command_line: CommandLine) -> None:
     for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
         words, _, shown = part.partition("\n")
         said = command_line.run(words)[1]
-        pattern = re.escape(shown).replace(re.escape(f"{LEFT_OUT}\n"), "(?:.*\n)*")
+        lines = re.sub(rf"^{re.escape(re.escape(LEFT_OUT))}\\\n", "(?:.*\n)*", re.escape(shown), flags=re.MULTILINE)
+        pattern = lines.replace(re.escape(LEFT_OUT), ".*")
         assert re.fullmatch(pattern, said), f"$ {words}\n{said}"
 
 
 def test_there_are_as_many_sessions_as_are_played_here() -> None:
-    assert len(SESSIONS) == 6
+    assert len(SESSIONS) == 10
 
 
 def test_the_demo(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +91,42 @@ def test_an_error(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tm
     play(SESSIONS[5], command_line)
 
 
+@pytest.fixture
+def daemon(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Running]:
+    """A daemon that keeps the first node file, in a thread."""
+    monkeypatch.setattr("reconciler.services.daemon.this_node", command_line.this_node)
+    monkeypatch.delenv("STELLWERK_SOCKET", raising=False)
+    file = tmp_path / "followed.yaml"
+    file.write_text(FIRST_NODE)
+    state = tmp_path / "state"
+    running = Running(Settings(state, state / "socket", file))
+    try:
+        yield running.ready()
+    finally:
+        running.stop()
+
+
+def test_a_daemon(daemon: Running, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("node.yaml").write_text(FIRST_NODE.replace("7368:1::1", "7368:1::2"))
+    for session in SESSIONS[6:]:
+        play(session, command_line)
+    assert "address fd00:6d65:7368:1::2/128 dev mesh0 proto 242" in command_line.node.describe()
+
+
+def test_the_careful_node(command_line: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "careful.yaml"
+    file.write_text(CAREFUL_NODE)
+    assert command_line.run(f"stellwerk check {file}")[0] == exit_codes.DONE
+    said = care(load(str(file)))
+    assert (said.confirm_seconds, len(said.checks), said.largest_deleted_share) == (60, 2, 0.2)
+
+
+def test_every_command_is_in_the_table() -> None:
+    named = [name for cells in rows(README, "## Commands") for name in re.findall(r"`([a-z]+)", cells[0])]
+    assert sorted(named) == stellwerk.list_commands(click.Context(stellwerk))
+
+
 @pytest.mark.parametrize(
     "line", [line for block in blocks(README) if block.language == "sh" for line in block.text.splitlines()]
 )
@@ -86,7 +137,8 @@ def test_a_command(line: str, command_line: CommandLine) -> None:
     elif line.startswith("make "):
         assert f"\n{line.removeprefix('make ')}: " in (ROOT / "Makefile").read_text()
     elif line.startswith("install "):
-        assert (ROOT / shlex.split(line)[-2]).exists()
+        source = shlex.split(line)[-2]
+        assert source in FILES or (ROOT / source).exists()
     else:
         assert line.startswith(INSTALLATION), "an unknown command: see that the tests try it"
 
