@@ -158,9 +158,12 @@ class Custody:
         return trial.document
 
     def abandon(self) -> None:
-        """Leave a trial without a verdict, because something known is asked for instead: the one before is held."""
+        """Leave a trial without a verdict, because the one before is asked for, which is held again.
+
+        As at a roll-back, this holds though the disk fails.
+        """
         if self.intents.trial is not None:
-            self._save(replace(self.intents, adopted=self.intents.trial.before, trial=None))
+            self._save_in_any_case(replace(self.intents, adopted=self.intents.trial.before, trial=None))
 
     def reached(self, document: Document) -> None:
         """Take note that the node is what a document asks for, which makes it a good one unless it is on trial."""
