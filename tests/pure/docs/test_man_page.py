@@ -8,11 +8,14 @@ import click
 import pytest
 
 from reconciler.cli import exit_codes, stellwerk
+from reconciler.services.control_protocol import SOCKET
 from tests.pure.docs.markdown import ROOT
 
 PAGE = (ROOT / "docs" / "stellwerk.1").read_text()
 COMMANDS = stellwerk.list_commands(click.Context(stellwerk))
-MACROS = frozenset(re.findall(r"\w+", "Ar Bd Bl Brq Cm Dd Dl Dt Ed El Ev Fl It Nd Nm Op Os Pa Pp Ql Sh Sq Va Xr"))
+MACROS = frozenset(
+    re.findall(r"\w+", "Ar Bd Bl Brq Cm Dd Dl Dt Dv Ed El Em Ev Fl It Nd Nm Op Os Pa Pp Ql Sh Sq Sx Va Xr")
+)
 
 
 def section(name: str) -> str:
@@ -32,7 +35,7 @@ def command_of(name: str) -> click.Command:
 
 
 def params(command: click.Command) -> list[click.Option]:
-    return [param for param in command.params if isinstance(param, click.Option)]
+    return [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
 
 
 def names(command: click.Command) -> set[str]:
@@ -56,7 +59,10 @@ def test_options(name: str) -> None:
     command = command_of(name)
     assert options(described()[name]) == names(command)
     synopsis = section("SYNOPSIS").partition(f".Cm {name}\n")[2].partition(".Nm\n")[0]
-    assert {f"-{option}" for option in re.findall(r"^\.Op Fl (\S+)", synopsis, re.MULTILINE)} == names(command)
+    shown = re.findall(r"^\.(Op )?Fl (\S+)", synopsis, re.MULTILINE)
+    assert {f"-{option}" for _, option in shown} == names(command)
+    required = {name for option in params(command) if option.required for name in option.opts}
+    assert {f"-{option}" for optional, option in shown if not optional} == required
     for argument in command.params:
         if isinstance(argument.type, click.Choice):
             assert f".Brq Cm {' | '.join(argument.type.choices)}" in synopsis
@@ -74,7 +80,8 @@ def test_options_without_a_command() -> None:
 def test_environment() -> None:
     used = {option.envvar for name in COMMANDS for option in params(command_of(name)) if option.envvar}
     told = set(re.findall(r"^\.It Ev (\w+)$", section("ENVIRONMENT"), re.MULTILINE))
-    assert told == {*used, "FORCE_COLOR", "NO_COLOR"}
+    # What a service manager sets is no option's.
+    assert told == {*used, "FORCE_COLOR", "NO_COLOR", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC"}
 
 
 def test_defaults() -> None:
@@ -83,6 +90,8 @@ def test_defaults() -> None:
     }
     assert f".Pa {default} ." in described()["apply"]
     assert f".It Pa {default}/inventory.json\n" in section("FILES")
+    assert f".Pa {SOCKET} ," in described()["apply"]
+    assert f".It Pa {SOCKET}\n" in section("FILES")
 
 
 def test_exit_status() -> None:
