@@ -33,7 +33,7 @@ def state_option(command: Command) -> Command:
     option = click.option(
         "--state-dir",
         "state_folder",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
         envvar="STELLWERK_STATE_DIR",
         default=DEFAULT_STATE_FOLDER,
         show_default=True,
@@ -48,7 +48,7 @@ def socket_option(command: Command) -> Command:
     option = click.option(
         "--socket",
         "socket",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, readable=False),
         envvar="STELLWERK_SOCKET",
         show_envvar=True,
         help="The daemon's control socket.  [default: /run/stellwerk/socket; `socket` in another --state-dir]",

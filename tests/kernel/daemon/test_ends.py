@@ -107,7 +107,7 @@ def _as_nobody(socket_file: Path, *words: str, group: str = NOBODY) -> tuple[int
     state = socket_file.parent / "state"
     state.mkdir(mode=0o700, exist_ok=True)
     done = subprocess.run(
-        [*command, "--socket", str(socket_file), *node.state()],
+        [*command, "--socket", str(socket_file), "--state-dir", str(state)],
         capture_output=True,
         text=True,
         check=False,
