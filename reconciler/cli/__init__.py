@@ -28,6 +28,8 @@ Try:
   stellwerk check node.yaml    is the file right? (anywhere, without rights)
   stellwerk plan node.yaml     what would change on this node?
   stellwerk apply node.yaml    change it, and verify
+  stellwerk run node.yaml      keep it so: the daemon
+  stellwerk status             is it so, and why not?
 """
 
 

@@ -27,7 +27,7 @@ Examples:
     "--confirm",
     "confirm_seconds",
     type=Duration(),
-    help="Undo the change after this time unless `stellwerk confirm` is said, or the checks of the file pass.",
+    help="Undo the change after this time, such as 60s, unless `stellwerk confirm` is said or the file's checks pass.",
 )
 @click.option(
     "--allow-deletes", is_flag=True, help="Allow a plan that deletes more of what is ours than is done unasked."

@@ -12,7 +12,7 @@ from reconciler.cli.options import control_socket, socket_option, state_option
 @click.command(
     short_help="Keep a change that would be undone otherwise.",
     epilog="""\b
-Example:
+Examples:
   stellwerk apply node.yaml --confirm 60s
   stellwerk confirm                         from any shell, within the time""",
 )
@@ -20,6 +20,8 @@ Example:
 @socket_option
 def command(state_folder: Path, socket: Path | None) -> int:
     """Keep the change that waits to be confirmed.
+
+    A change waits after `apply --confirm`, or when the node file has `confirm` or `checks`. Unconfirmed, it is undone.
 
     Exits 0 when it stays, 4 when nothing waits or it is too late.
     """

@@ -10,7 +10,7 @@ from reconciler.cli.options import control_socket, socket_option, state_option
 
 
 @click.command(short_help="Have the daemon look at everything, and try again what failed.")
-@click.option("--allow-deletes", is_flag=True, help="Take on the intent that was refused for what it deletes.")
+@click.option("--allow-deletes", is_flag=True, help="Take on the node file that was refused for how much it deletes.")
 @state_option
 @socket_option
 def command(allow_deletes: bool, state_folder: Path, socket: Path | None) -> int:

@@ -9,11 +9,13 @@ import click
 from reconciler.cli.options import control_socket, socket_option, state_option
 
 
-@click.command(short_help="Let an intent that was rolled back be tried again.")
+@click.command(short_help="Let a change that was rolled back be tried again.")
 @state_option
 @socket_option
 def command(state_folder: Path, socket: Path | None) -> int:
-    """Take what was rolled back out of quarantine. A daemon tries it at once, on trial as before.
+    """Let what was rolled back be tried again, which is refused until then or until the node file changes.
+
+    A daemon whose node file still says it tries it at once, on trial as before.
 
     Exits 0 when that is done, 4 when nothing is in quarantine.
     """

@@ -12,14 +12,16 @@ from reconciler.cli.options import control_socket, socket_option, state_option
 @click.command(
     short_help="Undo a change that waits to be confirmed.",
     epilog="""\b
-Example:
+Examples:
   stellwerk apply node.yaml --confirm 60s
   stellwerk rollback                        from any shell, within the time""",
 )
 @state_option
 @socket_option
 def command(state_folder: Path, socket: Path | None) -> int:
-    """Undo the change that waits to be confirmed, at once. It is not tried again until it changes.
+    """Undo the change that waits to be confirmed, at once.
+
+    It is not tried again until the node file changes, or `stellwerk retry` is said.
 
     Exits 0 when the node is as it was before, 1 when not all of it could be undone yet, 4 when nothing waits.
     """

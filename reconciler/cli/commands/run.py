@@ -17,7 +17,7 @@ Examples:
   stellwerk run /etc/stellwerk/node.yaml --report        only tell what differs
   stellwerk run /etc/stellwerk/node.yaml --group adm     its members may ask for the status""",
 )
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=click.Path(path_type=Path), required=False, metavar="FILE")
 @click.option("--report", is_flag=True, help="Change nothing; show in status, history and log what differs.")
 @click.option("--group", help="The group whose members may ask for the status over the control socket.")
 @click.option("--see-through", is_flag=True, hidden=True, help="See one trial through, and end.")
@@ -30,7 +30,8 @@ def command(
 
     Looks again at every event of the kernel, of babeld and of FILE, and makes the smallest change. An invalid FILE
     changes nothing: the node is held at the last one that was right. SIGHUP has everything looked at anew, SIGTERM
-    ends the daemon and leaves the node as it is.
+    ends the daemon and leaves the node as it is. It stays in the foreground; `stellwerk status` in another terminal
+    says how the node is.
     """
     from reconciler.cli import exit_codes, logs
     from reconciler.core.loop import Mode

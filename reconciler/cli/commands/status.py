@@ -23,7 +23,7 @@ Examples:
 @state_option
 @socket_option
 def command(as_json: bool, watch: bool, state_folder: Path, socket: Path | None) -> int:
-    """Show what the daemon on this node says of it.
+    """Show how this node is, as the daemon `stellwerk run` sees it.
 
     Two axes: synced or drifted, is the node what its file says? Healthy or degraded, does all that keeps it so work?
 

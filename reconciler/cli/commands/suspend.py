@@ -17,11 +17,18 @@ Examples:
   stellwerk resume""",
 )
 @click.option("--reason", required=True, help="Why; it is shown by `stellwerk status`.")
-@click.option("--for", "seconds", type=Duration(), help="End by itself after this time.  [default: at `resume`]")
+@click.option(
+    "--for",
+    "seconds",
+    type=Duration(),
+    help="End by itself after this time, such as 2h.  [default: at `stellwerk resume`]",
+)
 @state_option
 @socket_option
 def command(reason: str, seconds: int | None, state_folder: Path, socket: Path | None) -> int:
-    """Have nothing changed on this node until `stellwerk resume`, or for a time. It outlives the daemon.
+    """Have nothing changed on this node until `stellwerk resume`, the end of the time, or the machine's next start.
+
+    It holds for `apply` too, and when the daemon is started anew.
 
     Exits 0 when that is so, 4 when a change waits to be confirmed.
     """
