@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from reconciler.core.errors import DeniedError, StellwerkError, UnreachableError
 from reconciler.services.control_protocol import LARGEST_LINE_BYTES, VERSION, error_of, short_path
 
 CONNECT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
 
 
 class NobodyError(UnreachableError):
@@ -31,7 +33,7 @@ class Control:
         self._socket.settimeout(CONNECT_SECONDS)
         try:
             with short_path(path) as name:
-                self._socket.connect(name)
+                _connect(self._socket, name)
         except OSError as exc:
             self._socket.close()
             raise self._unconnected(exc) from exc
@@ -75,6 +77,19 @@ class Control:
                 "with (`stellwerk run --group`)"
             )
         return UnreachableError(f"the daemon at {self.path} cannot be reached: {exc.strerror or exc}")
+
+
+def _connect(endpoint: socket.socket, name: str) -> None:
+    """Connect; wait where too many others do just now, which Linux answers with EAGAIN. Raises OSError."""
+    end = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            endpoint.connect(name)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _object(line: bytes) -> dict[str, Any]:

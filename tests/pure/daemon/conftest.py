@@ -87,6 +87,7 @@ class Stage:
         self.file = folder / "node.yaml"
         self.file.write_text(node_text(ADDRESS))
         self.running: list[Running] = []
+        self.clients: list[socket.socket] = []
 
     def start(self, *, file: bool = True, group: str | None = None, mode: Mode = Mode.ENFORCE) -> Running:
         return self.begin(file=file, group=group, mode=mode).ready()
@@ -112,15 +113,18 @@ class Stage:
 
     def connect(self) -> socket.socket:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.settimeout(PATIENCE_SECONDS)
+        self.clients.append(client)
         with short_path(self.socket) as name:
             client.connect(name)
+        client.settimeout(PATIENCE_SECONDS)
         return client
 
     def addresses(self) -> list[str]:
         return [line for line in self.node.describe() if line.startswith("address fd00:6d65")]
 
     def close(self) -> None:
+        for client in self.clients:
+            client.close()
         for one in self.running:
             one.daemon.stop()
         for one in self.running:
@@ -157,20 +161,22 @@ def hold_here(stage: Stage) -> Callable[[Path, Path], Control]:
     return hold
 
 
-@pytest.fixture
-def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    made = CommandLine(tmp_path / "state")
+def stage_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Return a stage, which commands and daemons are on from now on."""
+    folder.mkdir(exist_ok=True)
+    command_line = CommandLine(folder / "state")
     for module in ("this_node", "daemon"):
-        monkeypatch.setattr(f"reconciler.services.{module}.this_node", made.this_node)
-    monkeypatch.setenv("STELLWERK_STATE_DIR", str(tmp_path / "state"))
+        monkeypatch.setattr(f"reconciler.services.{module}.this_node", command_line.this_node)
+    monkeypatch.setenv("STELLWERK_STATE_DIR", str(folder / "state"))
     monkeypatch.delenv("STELLWERK_SOCKET", raising=False)
+    made = Stage(folder, command_line)
+    monkeypatch.setattr("reconciler.services.applying_here.hold", hold_here(made))
     return made
 
 
 @pytest.fixture
-def stage(tmp_path: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    made = Stage(tmp_path, command_line)
-    monkeypatch.setattr("reconciler.services.applying_here.hold", hold_here(made))
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    made = stage_in(tmp_path, monkeypatch)
     try:
         yield made
     finally:

@@ -276,7 +276,7 @@ def test_many_that_do_not_read_do_not_keep_the_daemon_from_ending(stage: Stage) 
         client.sendall(request("watch"))
     # More than fits into the buffers of a connection.
     running.daemon._board.put({"status": "x" * (8 << 20)})
-    wait_for(lambda: len(running.daemon._server.clients()) == 20)
+    wait_for(lambda: running.daemon._server.clients() == 20)
     begun = time.monotonic()
     running.stop()
     assert time.monotonic() - begun < 8
