@@ -150,6 +150,14 @@ class Programs:
         """Start any program."""
         return self._kept(Program(*self._start(tuple(map(str, words)), {})))
 
+    def running(self) -> list[Daemon]:
+        """Return the daemons that have not ended."""
+        return [one for one in self._started if isinstance(one, Daemon) and one.process.poll() is None]
+
+    def all_said(self) -> str:
+        """Return what all of them have said."""
+        return "\n".join(f"--- {one.log.name}\n{one.said()}" for one in self._started)
+
     def end(self) -> None:
         """Kill what still runs, and those who see a trial through on behalf of what was started."""
         for one in self._started:
