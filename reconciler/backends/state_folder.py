@@ -86,7 +86,7 @@ class StateFolder:
     def locked(self, *, role: Role = "apply", wait_seconds: float = 0) -> Iterator[None]:
         """Hold the right to change the node, waiting for it so long at most; it ends with the process.
 
-        Raises RefusedError, which says who has it, when another does.
+        Raises LockedError, which says who has it, when another does.
         """
         path = self.folder / "lock"
         try:

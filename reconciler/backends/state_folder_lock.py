@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from reconciler.backends.state_folder_errors import refused
-from reconciler.core.errors import RefusedError
+from reconciler.core.errors import LockedError
 
 Role = Literal["apply", "run"]
 """What holds the lock: ``stellwerk apply``, for moments, or the daemon ``stellwerk run``, for as long as it runs."""
@@ -24,7 +24,7 @@ _LONGEST_NOTE_BYTES = 64
 def held(path: Path, role: Role, wait_seconds: float) -> Iterator[None]:
     """Hold the lock, once it is free, waiting so long at most; it ends with the process.
 
-    Raises RefusedError, which names the holder, when another has it; StellwerkError when it cannot be taken.
+    Raises LockedError, which names the holder, when another has it; StellwerkError when it cannot be taken.
     """
     try:
         # Not inherited: what we start, such as babeld, outlives us and must not keep the lock.
@@ -50,7 +50,7 @@ def held(path: Path, role: Role, wait_seconds: float) -> Iterator[None]:
 
 
 def _take(descriptor: int, wait_seconds: float) -> None:
-    """Take the lock. Raises RefusedError when it is not free in time, OSError."""
+    """Take the lock. Raises LockedError when it is not free in time, OSError."""
     end = time.monotonic() + wait_seconds
     while True:
         try:
@@ -59,7 +59,7 @@ def _take(descriptor: int, wait_seconds: float) -> None:
         except BlockingIOError as exc:
             left = end - time.monotonic()
             if left <= 0:
-                raise RefusedError(_who(os.pread(descriptor, _LONGEST_NOTE_BYTES, 0))) from exc
+                raise LockedError(_who(os.pread(descriptor, _LONGEST_NOTE_BYTES, 0))) from exc
             time.sleep(min(_POLL_SECONDS, left))
 
 

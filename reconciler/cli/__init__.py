@@ -112,5 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(words: str, code: int) -> int:
-    click.echo(f"stellwerk: {words}", err=True)
+    from intent.display import printable
+
+    click.echo(f"stellwerk: {chr(10).join(map(printable, words.splitlines()))}", err=True)
     return code

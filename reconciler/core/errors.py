@@ -4,7 +4,8 @@
 
     StellwerkError
     ├── RefusedError            a conflict or a guard: nothing was changed
-    │   └── DamagedStateError   a file that is kept between runs cannot be understood
+    │   ├── DamagedStateError   a file that is kept between runs cannot be understood
+    │   └── LockedError         another process has the right to change the node
     └── BackendError            a look or a change that a backend could not make
         ├── UnsupportedError    the kernel or daemon lacks what is asked for; trying again does not help
         ├── DeniedError         rights are missing
@@ -36,6 +37,10 @@ class DamagedStateError(RefusedError):
     def __init__(self, name: str, words: str) -> None:
         super().__init__(words)
         self.name = name
+
+
+class LockedError(RefusedError):
+    """Another process has the right to change the node."""
 
 
 class BackendError(StellwerkError):

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def hold(state_folder: Path, socket: Path) -> Control:
     command = [sys.executable, "-c", "from reconciler.cli import main; main()", *arguments]
     if SYSTEMD.is_dir() and (systemd_run := shutil.which("systemd-run")) is not None and os.geteuid() == 0:
         command = [systemd_run, "--scope", "--quiet", "--collect", "--slice=system.slice", *command]
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, ExitStack() as stack:
         holder = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -79,18 +79,25 @@ def hold(state_folder: Path, socket: Path) -> Control:
             start_new_session=True,
             cwd="/",
         )
+        stack.callback(_end, holder)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
-                return Control(socket)
+                control = Control(socket)
+                stack.pop_all()
+                return control
             except NobodyError:
                 if holder.poll() is not None:
                     break
                 time.sleep(_POLL_SECONDS)
-        holder.kill()
-        holder.wait()
+        stack.close()
         errors.seek(0)
         said = errors.read(4096).decode(errors="replace").strip().removeprefix("stellwerk: ")
     raise StellwerkError(
         f"nothing was changed: the process that would undo the change did not begin: {said or 'no reason'}"
     )
+
+
+def _end(holder: subprocess.Popen[bytes]) -> None:
+    holder.kill()
+    holder.wait()

@@ -9,12 +9,21 @@ from typing import Any
 from reconciler.core.loop import Loop
 from reconciler.core.status import status
 from reconciler.services.applying_here import loop_here
-from reconciler.services.control_client import Control, NobodyError
+from reconciler.services.control_client import Control, somewhere
 
 
 def confirm(state_folder: Path, socket: Path) -> None:
-    """Keep what is on trial. Raises RefusedError, other StellwerkErrors."""
-    _somewhere(state_folder, socket, "confirm", lambda loop: loop.confirm())
+    """Keep what is on trial. Raises RefusedError, other StellwerkErrors.
+
+    Where it is too late and whoever was to undo it is gone, it is undone here.
+    """
+
+    def deed(loop: Loop) -> None:
+        if loop.custody.trial_is_over():
+            loop.turn()
+        loop.confirm()
+
+    _somewhere(state_folder, socket, "confirm", deed)
 
 
 def roll_back(state_folder: Path, socket: Path) -> dict[str, Any]:
@@ -48,11 +57,17 @@ def _somewhere(
     state_folder: Path, socket: Path, command: str, deed: Callable[[Loop], None], **arguments: Any
 ) -> dict[str, Any]:
     """Have the daemon carry out a command, or do the deed here; return the status after it where it tells one."""
-    try:
-        control = Control(socket)
-    except NobodyError:
+
+    def ask(control: Control) -> dict[str, Any]:
+        told: dict[str, Any] = control.ask(command, **arguments).get("status", {})
+        return told
+
+    def do() -> dict[str, Any]:
         with loop_here(state_folder) as loop:
+            if loop.custody.trial_is_over():
+                # Whoever was to undo it is gone.
+                loop.turn()
             deed(loop)
             return status(loop)
-    told: dict[str, Any] = control.ask(command, **arguments).get("status", {})
-    return told
+
+    return somewhere(socket, ask, do)

@@ -6,15 +6,19 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from reconciler.core.errors import DeniedError, StellwerkError, UnreachableError
-from reconciler.services.control_protocol import LARGEST_LINE_BYTES, VERSION, error_of, short_path
+from reconciler.core.errors import DeniedError, LockedError, StellwerkError, UnreachableError
+from reconciler.services.control_protocol import LARGEST_LINE_BYTES, VERSION, EndingError, error_of, short_path
 
 CONNECT_SECONDS = 5.0
+TURNOVER_SECONDS = 3.0
+"""How long a daemon may have the lock of the state folder and not listen, as it begins and as it ends."""
 _PAUSE_SECONDS = 0.02
+
+T = TypeVar("T")
 
 
 class NobodyError(UnreachableError):
@@ -77,6 +81,26 @@ class Control:
                 "with (`stellwerk run --group`)"
             )
         return UnreachableError(f"the daemon at {self.path} cannot be reached: {exc.strerror or exc}")
+
+
+def somewhere(path: Path, by_daemon: Callable[[Control], T], here: Callable[[], T]) -> T:
+    """Have a daemon do something where one listens at the socket, and else do it in this process.
+
+    A daemon that just begins or ends is waited for. Raises what the two raise; a LockedError of ``here`` must mean that
+    it did nothing.
+    """
+    end = time.monotonic() + TURNOVER_SECONDS
+    while True:
+        try:
+            try:
+                control = Control(path)
+            except NobodyError:
+                return here()
+            return by_daemon(control)
+        except (LockedError, EndingError):
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _connect(endpoint: socket.socket, name: str) -> None:

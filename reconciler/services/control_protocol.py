@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from intent.problems import IntentError, Problem
-from reconciler.core.errors import DeniedError, RefusedError, StellwerkError
+from reconciler.core.errors import DeniedError, RefusedError, StellwerkError, UnreachableError
 from reconciler.core.plan import PlanError
 from reconciler.core.reconcile import InTheWayError
 
@@ -25,6 +25,10 @@ LARGEST_LINE_BYTES = 80 << 20
 
 READING = frozenset({"status", "watch"})
 """The commands that change nothing, which whoever may open the socket may give."""
+
+
+class EndingError(UnreachableError):
+    """The daemon ends, and did nothing of what was asked for."""
 
 
 def failure(error: BaseException) -> dict[str, Any]:
@@ -40,6 +44,8 @@ def failure(error: BaseException) -> dict[str, Any]:
         told["kind"] = "refused"
     elif isinstance(error, DeniedError):
         told["kind"] = "denied"
+    elif isinstance(error, EndingError):
+        told["kind"] = "ending"
     return told
 
 
@@ -50,7 +56,7 @@ def error_of(told: dict[str, Any]) -> Exception:
         return IntentError([Problem(**problem) for problem in told["problems"]], int(told["more"]))
     if kind == "plan":
         return PlanError([str(problem) for problem in told["problems"]])
-    plain = {"in the way": InTheWayError, "refused": RefusedError, "denied": DeniedError}
+    plain = {"in the way": InTheWayError, "refused": RefusedError, "denied": DeniedError, "ending": EndingError}
     return plain.get(str(kind), StellwerkError)(text)
 
 

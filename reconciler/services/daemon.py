@@ -33,6 +33,7 @@ from reconciler.core.status import status
 from reconciler.core.suspension import Suspension
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
+from reconciler.services.control_protocol import EndingError
 from reconciler.services.control_server import Board, ControlServer, Job
 from reconciler.services.interpretation import NodeInterpreter, document
 from reconciler.services.this_node import ThisNode, this_node
@@ -434,15 +435,17 @@ class Daemon:
         with self._door:
             self._closed = True
         for job, _ in self._waiting:
-            job.fail(_ending())
+            job.fail(
+                StellwerkError("the daemon ends while this is on trial; `stellwerk status` says what there is now")
+            )
         self._waiting.clear()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._jobs.get_nowait().fail(_ending())
 
 
-def _ending() -> StellwerkError:
-    return StellwerkError("the daemon is ending; say it again when another one runs")
+def _ending() -> EndingError:
+    return EndingError("the daemon is ending; say it again when another one runs")
 
 
 def _read(path: Path) -> Document:

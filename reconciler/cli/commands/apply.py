@@ -80,27 +80,32 @@ class _Teller:
         from reconciler.cli import exit_codes
         from reconciler.core.reconcile import InTheWayError
         from reconciler.services import applying_here
-        from reconciler.services.control_client import Control, NobodyError
+        from reconciler.services.control_client import somewhere
+
+        def here() -> int:
+            if to_confirm:
+                return self._follow(applying_here.hold(state_folder, socket), order)
+            return self._report(applying_here.apply(state_folder, order, self._event))
 
         try:
-            try:
-                control = Control(socket)
-            except NobodyError:
-                if not to_confirm:
-                    return self._report(applying_here.apply(state_folder, order, self._event))
-                control = applying_here.hold(state_folder, socket)
-            return self._follow(control, order)
+            return somewhere(socket, lambda control: self._follow(control, order), here)
         except InTheWayError:
             self._lines.say("stellwerk: refused, nothing was changed", err=True)
             return exit_codes.REFUSED
 
     def _follow(self, control: Any, order: Order) -> int:
+        from reconciler.cli import exit_codes
+
         end: dict[str, Any] = {}
-        for end in control.request("apply", **order.to_json()):
-            if end.get("event") == "applied":
-                self._report(end)
-            elif "event" in end:
-                self._event(end)
+        try:
+            for end in control.request("apply", **order.to_json()):
+                if end.get("event") == "applied":
+                    self._report(end)
+                elif "event" in end:
+                    self._event(end)
+        except KeyboardInterrupt:
+            self._lines.say(f"stellwerk: stopped by the keyboard; {_goes_on(end)}", err=True)
+            return exit_codes.INTERRUPTED
         return self._verdict(end) if "confirmed" in end else self._report(end)
 
     def _event(self, told: dict[str, Any]) -> None:
@@ -151,5 +156,13 @@ class _Teller:
             self._lines.say("confirmed: the change stays")
             return exit_codes.DONE
         why = end["reason"] or "something else was asked for meanwhile"
-        self._lines.say(f"stellwerk: rolled back, the node is as it was before: {why}", err=True)
+        state = "the node is as it was before" if end["in_sync"] else "but not all of it could be undone yet"
+        self._lines.say(f"stellwerk: rolled back, {state}: {why}", err=True)
         return exit_codes.ROLLED_BACK
+
+
+def _goes_on(told: dict[str, Any]) -> str:
+    """Say what goes on without us, by what was told last."""
+    if told.get("event") == "applied":
+        return "the change is still on trial: `stellwerk confirm` keeps it, `stellwerk rollback` undoes it at once"
+    return "the change goes on; `stellwerk status` says how it ends"

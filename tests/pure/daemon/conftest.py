@@ -163,7 +163,7 @@ def hold_here(stage: Stage) -> Callable[[Path, Path], Control]:
 
 def stage_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Return a stage, which commands and daemons are on from now on."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     command_line = CommandLine(folder / "state")
     for module in ("this_node", "daemon"):
         monkeypatch.setattr(f"reconciler.services.{module}.this_node", command_line.this_node)
