@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from tests.pure.docs.markdown import ROOT, blocks
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-FILES = {block.name: block.text for block in blocks(CONTRIBUTING) if block.name is not None}
+NAMED = [(block.name, block) for block in blocks(CONTRIBUTING) if block.name is not None]
+FILES = {name: block.text for name, block in NAMED if block.language != "diff"}
+CHANGES = {name: block.text for name, block in NAMED if block.language == "diff"}
 COPIED = ("intent", "reconciler", "tests", "docs", "schemas", "examples")
 
 
@@ -29,7 +32,20 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert not path.exists(), f"{file} exists: choose another example"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    for file, text in CHANGES.items():
+        (copy / file).write_text(changed((copy / file).read_text(), text))
     return copy
+
+
+def changed(content: str, diff: str) -> str:
+    """Return a file's content with a diff applied: each of its parts is found by its words, at one place."""
+    for part in re.split(r"^@@.*\n", diff, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines(keepends=True)
+        before = "".join(line[1:] for line in lines if not line.startswith("+"))
+        after = "".join(line[1:] for line in lines if not line.startswith("-"))
+        assert content.count(before) == 1, before
+        content = content.replace(before, after)
+    return content
 
 
 def run(tree: Path, *command: str) -> str:
@@ -39,11 +55,13 @@ def run(tree: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_the_examples_are_a_feature_a_kind_and_their_tests() -> None:
+def test_the_examples_are_a_feature_a_kind_a_check_and_their_tests() -> None:
     folders = sorted({str(Path(file).parent) for file in FILES})
     assert folders == [
         "intent/features",
         "intent/resources",
+        "reconciler/backends/checks",
+        "tests/pure/file_check",
         "tests/pure/intent/cases/networks/together",
         "tests/pure/networks",
         "tests/pure/vlan",
@@ -65,6 +83,7 @@ def test_the_feature_is_in_the_schema_and_in_the_reference(tree: Path) -> None:
     schema = json.loads(run(tree, "-c", script))
     assert schema["properties"]["networks"]["description"]
     assert schema["dependentRequired"]["networks"] == ["mesh"]
+    assert "/run/clock-is-set" in json.dumps(schema)
     run(tree, "-m", "docs.node_file")
     assert "## `networks`" in (tree / "docs" / "node-file.md").read_text()
 
@@ -80,7 +99,7 @@ def test_the_command_line_knows_the_feature(tree: Path) -> None:
 
 def test_they_are_in_good_style(tree: Path) -> None:
     ruff = str(Path(sys.executable).with_name("ruff"))
-    modules = [file for file in FILES if file.endswith(".py")]
+    modules = [file for file in (*FILES, *CHANGES) if file.endswith(".py")]
     for command in (("check", "--no-cache"), ("format", "--check", "--no-cache")):
         done = subprocess.run([ruff, *command, *modules], cwd=tree, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
