@@ -55,6 +55,8 @@ MOST_ROUNDS_A_TURN = 8
 _WORRYING = frozenset({"failed", "refused", "rolled back", "fight", "damaged"})
 
 log = logging.getLogger("stellwerk")
+# Commands say by themselves what they do: nothing is written down but where somebody asks for a log.
+log.addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
@@ -181,6 +183,7 @@ class Loop:
         self.custody = Custody(store, clock)
         self.rounds = Rounds(backends, store, random)
         self.wanted: Wanted | None = None
+        self._before: Wanted | None = None
         self.seen: Look | None = None
         self.checks: tuple[CheckResult, ...] = ()
         self.troubles: dict[str, str] = {}
@@ -271,7 +274,7 @@ class Loop:
         if self.failed_checks() or not self.in_sync:
             self._well_at = None
         elif self._well_at is None:
-            self._well_at = now + min(LONGEST_STEADY_SECONDS, STEADY_SHARE * trial.seconds_left(self.clock))
+            self._well_at = now + min(LONGEST_STEADY_SECONDS, STEADY_SHARE * trial.seconds)
         elif now >= self._well_at:
             self._guarded("intents", lambda: self.confirm("all checks pass"))
 
@@ -533,10 +536,11 @@ class Loop:
         try:
             wanted = self._interpreter.interpret(document)
         except (StellwerkError, IntentError) as exc:
-            if self.wanted is None or self.wanted.document is None or self.wanted.document.digest != document.digest:
-                raise
-            self.troubles["references"] = str(exc)
-            return self.wanted
+            for known in (self.wanted, self._before):
+                if known is not None and known.document is not None and known.document.digest == document.digest:
+                    self.troubles["references"] = str(exc)
+                    return known
+            raise
         self.troubles.pop("references", None)
         return wanted
 
@@ -581,12 +585,23 @@ class Loop:
         trial, news = self.custody.intents.trial, self.custody.needs_trial(document)
         # While another one is on trial the node is as nobody has confirmed, though nothing may be left to change.
         if seconds and news and (seen.plan.operations or trial is not None):
-            self.custody.arm(document, given, seconds)
+            blind = self.custody.forgot_what_was_before() and bool(seen.observation.owned)
+            if blind and confirm_seconds is not None:
+                raise RefusedError(
+                    "what this node was held at is not known any more, so that the change could not be undone; apply "
+                    "it without --confirm first"
+                )
+            if blind:
+                # To go back to nothing would take away what the node is reached by.
+                self._tell("not armed", because="what the node was held at is not known", digest=document.digest)
+                self.custody.adopt(document, given)
+            else:
+                self.custody.arm(document, given, seconds)
         else:
             self.custody.adopt(document, given)
         if trial is not None and trial.document.digest != document.digest:
             self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
-        self.wanted, self.seen = wanted, seen
+        self._before, self.wanted, self.seen = self.wanted, wanted, seen
         self._rolled_back = False
         self._begin()
         if self.custody.intents.trial is not None:
