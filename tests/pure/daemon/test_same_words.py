@@ -57,7 +57,7 @@ def conflicts(stage: Stage) -> list[tuple[int, str]]:
 
 
 def lacks(stage: Stage) -> list[tuple[int, str]]:
-    stage.node.kernel.link_kinds = frozenset()
+    stage.node.kernel.links.kinds = frozenset()
     stage.write(node_text(ADDRESS, more=GRE.format("gre-1")))
     return [stage.cli(f"apply {stage.folder}/other.yaml")]
 
