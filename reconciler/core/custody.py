@@ -93,6 +93,10 @@ class Custody:
         trial = self.intents.trial
         return trial is not None and trial.before is not None and trial.before.digest == candidate.digest
 
+    def forgot_what_was_before(self) -> bool:
+        """Return whether nothing is on disk about what the node was held at."""
+        return self.held() is None
+
     def needs_trial(self, document: Document) -> bool:
         """Return whether a document is another one than the node was last held at without being on trial."""
         return self.intents.adopted is None or self.intents.adopted.digest != document.digest

@@ -29,11 +29,13 @@ class Document:
 class Trial:
     """A document that is undone unless it is confirmed before ``deadline``, in seconds since the boot ``boot``.
 
-    ``before`` is the one to go back to; ``None`` means that there was nothing of ours.
+    ``before`` is the one to go back to; ``None`` means that there was nothing of ours. ``seconds`` is how long the
+    whole trial takes, ``since`` in seconds since 1970.
     """
 
     document: Document
     before: Document | None
+    seconds: float
     deadline: float
     boot: str
     since: float
@@ -82,7 +84,7 @@ class Intents:
     def armed(self, document: Document, seconds: float, clock: Clock) -> Intents:
         """Return the intents with the document on trial for so many seconds."""
         deadline = clock.now() + seconds
-        return replace(self, trial=Trial(document, self.adopted, deadline, clock.boot(), clock.wall()))
+        return replace(self, trial=Trial(document, self.adopted, seconds, deadline, clock.boot(), clock.wall()))
 
     def adopting(self, document: Document) -> Intents:
         """Return the intents with the node held at the document, and none on trial."""

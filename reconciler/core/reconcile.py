@@ -139,16 +139,21 @@ class Rounds:
         be written; what it would have to record was not done then.
         """
         self._forget_what_is_gone(seen.observation, desired)
-        self._note_lacks(seen, now)
-        outcomes = carry_out(seen.plan, self._backends, self._store, watch, self.held(seen, desired, now))
+        held = self.held(seen, desired, now)
+        lacks = self._lacks(seen, held)
+        outcomes = carry_out(seen.plan, self._backends, self._store, watch, held | lacks.keys())
+        outcomes = tuple(_lacking(outcome, lacks) for outcome in outcomes)
         after = self.look(desired)
         self._forget_what_is_gone(after.observation, desired)
         return Round(outcomes, after, self._judge(outcomes, after.plan, now, actors or {}))
 
-    def _note_lacks(self, seen: Look, now: float) -> None:
+    def _lacks(self, seen: Look, held: Set[Key]) -> dict[Key, UnsupportedError]:
+        """Return what cannot be done on this node at all, of what would be tried."""
+        found: dict[Key, UnsupportedError] = {}
         for operation in seen.plan.operations if seen.lacks else ():
-            for lack in lacking(Plan((operation,)), self._backends)[:1]:
-                self.retries.failed(operation.key, operation.resource.table, lack, now)
+            if operation.key not in held and (lacks := lacking(Plan((operation,)), self._backends)):
+                found[operation.key] = lacks[0]
+        return found
 
     def _judge(self, outcomes: Sequence[Outcome], left: Plan, now: float, actors: Mapping[str, str]) -> frozenset[Key]:
         """Note what to try again and when; return what is fought over from now on."""
@@ -242,6 +247,12 @@ class _Needs:
             found.add(table)
             waiting |= self._needers.get(table, set()) - found
         return found
+
+
+def _lacking(outcome: Outcome, lacks: Mapping[Key, UnsupportedError]) -> Outcome:
+    """Return the outcome as a failure where the object cannot be made on this node at all."""
+    lack = lacks.get(outcome.operation.key)
+    return outcome if lack is None else Outcome(outcome.operation, Result.FAILED, lack)
 
 
 def _ends(outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:

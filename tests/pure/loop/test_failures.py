@@ -198,6 +198,8 @@ def test_what_the_node_lacks_is_shown_and_the_rest_is_done(toys: ToyStage, monke
     assert toys.there() == "c"
     assert "a" not in toys.backend.tried
     assert toys.status["health"]["reasons"] == ["this kernel cannot make a"]
+    (told,) = toys.history.of("failed")
+    assert [one.get("error") for one in told["operations"]] == ["this kernel cannot make a", None]
 
 
 # What is in the way.

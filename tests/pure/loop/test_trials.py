@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.errors import BusyError, RefusedError, StellwerkError
+from reconciler.core.intents import Intents
 from tests.pure.loop.rig import ToyStage, document
 
 A = "a; b needs=a; c"
@@ -159,6 +160,27 @@ def test_the_first_document_ever_leaves_nothing_of_ours(toys: ToyStage) -> None:
     assert toys.there() == f"{A}; z foreign"
 
 
+def test_what_was_forgotten_is_not_gone_back_to(calm: ToyStage) -> None:
+    # A state folder that was lost, on a node that is up: to undo would be to take all of it away.
+    calm.disk.intents = Intents()
+    calm.restart()
+    calm.file(ON_TRIAL)
+    calm.run(100)
+    assert calm.there() == B
+    assert calm.disk.intents.adopted == document(ON_TRIAL)
+    assert [fact["event"] for fact in calm.history.entries] == ["not armed", "changed"]
+
+
+def test_what_could_not_be_undone_is_refused_where_that_is_asked_for(calm: ToyStage) -> None:
+    calm.disk.intents = Intents()
+    calm.restart()
+    calm.file(None, "cannot be read")
+    with pytest.raises(RefusedError, match="not known"):
+        calm.loop.apply(document(B), 60)
+    calm.run(100)
+    assert calm.there() == A
+
+
 # Checks.
 
 
@@ -173,6 +195,15 @@ def test_checks_confirm_after_they_went_on_passing(calm: ToyStage) -> None:
     (told,) = calm.history.of("confirmed")
     assert told["because"] == "all checks pass"
     assert len(calm.checker.starts) > 5
+
+
+def test_checks_that_pass_at_the_very_end_do_not_confirm(calm: ToyStage) -> None:
+    calm.verdict = False
+    calm.file(CHECKED)
+    calm.run(50)
+    calm.verdict = True
+    calm.run(20)
+    check_rolled_back(calm)
 
 
 def test_checks_that_pass_now_and_then_do_not_confirm(calm: ToyStage) -> None:
@@ -363,8 +394,16 @@ def test_it_is_undone_though_that_cannot_be_written_down(trial: ToyStage) -> Non
     assert not any("no space left" in reason for reason in trial.status["health"]["reasons"])
 
 
-def test_it_is_undone_as_soon_as_what_was_before_can_be_read(trial: ToyStage) -> None:
+def test_it_is_undone_though_what_was_before_cannot_be_read_any_more(trial: ToyStage) -> None:
     trial.interpreter.fails[A] = BusyError("links: no answer")
+    trial.run(100)
+    check_rolled_back(trial)
+    assert trial.status["health"]["reasons"][0] == "links: no answer"
+
+
+def test_after_a_restart_it_is_undone_as_soon_as_what_was_before_can_be_read(trial: ToyStage) -> None:
+    trial.interpreter.fails[A] = BusyError("links: no answer")
+    trial.restart()
     trial.run(100)
     assert trial.there() == B
     assert any("links: no answer" in reason for reason in trial.status["health"]["reasons"])

@@ -32,7 +32,7 @@ INTENTS = Intents(
     adopted=GOOD,
     good=GOOD,
     good_since=1.7e9,
-    trial=Trial(OTHER, GOOD, 812.25, "a-boot", 1.7e9),
+    trial=Trial(OTHER, GOOD, 60.0, 812.25, "a-boot", 1.7e9),
     quarantine=(Quarantined("3" * 64, 1.6e9, "no neighbour"),),
     given=Given(OTHER, "1" * 64),
 )
@@ -84,7 +84,7 @@ intents = st.builds(
     adopted=st.none() | documents,
     good=st.none() | documents,
     good_since=numbers,
-    trial=st.none() | st.builds(Trial, documents, st.none() | documents, numbers, texts, numbers),
+    trial=st.none() | st.builds(Trial, documents, st.none() | documents, numbers, numbers, texts, numbers),
     quarantine=st.lists(st.builds(Quarantined, texts, numbers, texts), max_size=3).map(tuple),
     given=st.none() | st.builds(Given, documents, st.none() | texts),
 )
@@ -197,7 +197,7 @@ def sealed(document: dict[str, Any]) -> str:
 
 
 DOCUMENT = {"name": "a", "text": "b", "digest": "c"}
-TRIAL = {"document": DOCUMENT, "before": None, "deadline": 1, "boot": "x", "since": 2.5}
+TRIAL = {"document": DOCUMENT, "before": None, "seconds": 60.0, "deadline": 1, "boot": "x", "since": 2.5}
 INVENTORY: dict[str, Any] = {"version": 1, "objects": [], "partitions": {}}
 SUSPENSION: dict[str, Any] = {"version": 1, "reason": "r", "since": 1.0, "until": None, "boot": "x"}
 
@@ -250,7 +250,7 @@ def test_what_somebody_wrote_with_care_is_loaded(folder: StateFolder) -> None:
     folder.folder.mkdir()
     (folder.folder / "intents.json").write_text(sealed({"version": 1, "trial": TRIAL}))
     (folder.folder / "suspension.json").write_text(sealed(SUSPENSION))
-    assert folder.load_intents() == Intents(trial=Trial(Document("a", "b", "c"), None, 1.0, "x", 2.5))
+    assert folder.load_intents() == Intents(trial=Trial(Document("a", "b", "c"), None, 60.0, 1.0, "x", 2.5))
     assert folder.load_suspension() == Suspension("r", 1.0, None, "x")
 
 
