@@ -29,9 +29,9 @@ def command(
     """Keep this node what FILE says, until it is told to end.
 
     Looks again at every event of the kernel, of babeld and of FILE, and makes the smallest change. An invalid FILE
-    changes nothing: the node is held at the last one that was right. SIGHUP has everything looked at anew, SIGTERM
-    ends the daemon and leaves the node as it is. It stays in the foreground; `stellwerk status` in another terminal
-    says how the node is.
+    changes nothing: the node is held at the last one that was right. SIGHUP has everything looked at anew. SIGTERM
+    ends the daemon, which undoes a change that waits to be confirmed and leaves the rest as it is. It stays in the
+    foreground; `stellwerk status` in another terminal says how the node is.
     """
     from reconciler.cli import exit_codes, logs
     from reconciler.core.loop import Mode

@@ -24,6 +24,8 @@ MOST_EXPOSED = 30
 """In tenths, of 100: what systemd itself calls OK begins below 50."""
 PROGRAM = (sys.executable, "-c", "from reconciler.cli import main; main()")
 END_SECONDS = 30.0
+GROUP = "nogroup"
+"""As with SupplementaryGroups=, which the unit names for --group."""
 
 # wireguard-go's sockets are in one folder for all network namespaces, so the name is that of this test alone.
 NODE = """
@@ -58,7 +60,7 @@ for folder in "$FOLDER/etc" "$FOLDER/state" "$FOLDER/run" "$FOLDER/tmp" /run/wir
 done
 mount -o remount,bind,ro /
 umask 077
-exec setpriv --no-new-privs --bounding-set="$CAPABILITIES" -- "$@"
+exec setpriv --no-new-privs --bounding-set="$CAPABILITIES" --groups="$GROUP" -- "$@"
 """
 
 
@@ -98,6 +100,10 @@ class Service:
             exc.add_note(f"{last}\n{self.log()}")
             raise
 
+    def confirm(self) -> None:
+        """Keep the change that is on trial."""
+        Control(self._socket).ask("confirm")
+
     def log(self) -> str:
         return (self._host.folder / "log").read_text()
 
@@ -108,13 +114,14 @@ class Service:
 
 
 @contextmanager
-def service(host: Host, allowed: list[str]) -> Iterator[Service]:
+def service(host: Host, allowed: list[str], *options: str) -> Iterator[Service]:
     """Start the daemon in the host with those capabilities only, and end it."""
     (address,) = re.findall(r"inet6 (fe80::\S+)/64", host.neighbour.ip("address", "show", "dev", "mesh0"))
     file = host.node_file(NODE.replace("$neighbour", address))
     environment = {
         **os.environ,
         "FOLDER": str(host.folder),
+        "GROUP": GROUP,
         "CAPABILITIES": ",".join(("-all", *(f"+{one}" for one in allowed))),
         "TMPDIR": str(host.folder / "tmp"),
         "STELLWERK_STATE_DIR": str(host.folder / "state"),
@@ -123,7 +130,9 @@ def service(host: Host, allowed: list[str]) -> Iterator[Service]:
     sandbox = ("unshare", "--mount", "--propagation", "private", "sh", "-ec", SANDBOX, "sandbox")
     with (host.folder / "log").open("wb") as log:
         process = host.namespace.run(
-            lambda: subprocess.Popen((*sandbox, *PROGRAM, "run", str(file)), stdout=log, stderr=log, env=environment)
+            lambda: subprocess.Popen(
+                (*sandbox, *PROGRAM, "run", str(file), *options), stdout=log, stderr=log, env=environment
+            )
         )
     try:
         yield Service(host, process)
@@ -153,7 +162,7 @@ def test_systemd_understands_it_and_finds_it_hardened(tmp_path: Path) -> None:
 
 def test_what_it_allows_is_enough(node: Host) -> None:
     node.start_neighbour()
-    with service(node, capabilities()) as daemon:
+    with service(node, capabilities(), "--group", GROUP) as daemon:
         configuration = node.folder / "etc" / "babeld.conf"
         until(configuration.exists, "babeld's configuration")
         node.start_babeld("-G", str(node.socket), "-c", str(configuration))
@@ -162,10 +171,12 @@ def test_what_it_allows_is_enough(node: Host) -> None:
             "a node that is as its file says, with checks that pass",
         )
         daemon.until(lambda status: [check["passed"] for check in status["checks"]] == [True, True], "the checks")
+        daemon.confirm()
         held = Path(f"/proc/{daemon.process.pid}/status").read_text()
         (effective,) = re.findall(r"^CapEff:\s*(\S+)$", held, re.MULTILINE)
         assert bin(int(effective, 16)).count("1") == len(capabilities())
         assert "NoNewPrivs:\t1" in held
+        assert (node.folder / "run" / "socket").group() == GROUP
 
         route = ("default", "from", "2001:db8:42::/56", "table", "10")
         node.namespace.ip("-6", "route", "delete", *route)
@@ -180,6 +191,7 @@ def test_what_it_allows_is_enough(node: Host) -> None:
             ),
             "a babeld that has to be restarted",
         )
+        daemon.confirm()
 
         assert oct((node.folder / "etc" / "keys" / "wg").stat().st_mode & 0o777) == "0o600"
         assert daemon.end() == 0
