@@ -146,6 +146,10 @@ class Resource(ABC):
         """
         return None
 
+    def is_as(self, earlier: Self) -> bool:
+        """Return whether this observed object is as it was at an earlier look, for all that anybody decides by it."""
+        return self == earlier
+
     def changes(self, observed: Self) -> dict[str, Change]:
         """Return the compared fields in which the observed object differs from this desired one."""
         return {

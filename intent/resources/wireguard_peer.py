@@ -87,6 +87,11 @@ class WireGuardPeer(Resource):
         """Return the link's name."""
         return self.link
 
+    def is_as(self, earlier: Self) -> bool:
+        """Return whether it is the same, its handshake counts as it did, and so do the names of its endpoint."""
+        names = (self.endpoint_name, self.other_endpoints) == (earlier.endpoint_name, earlier.other_endpoints)
+        return self == earlier and names and self.stale() == earlier.stale()
+
     def stale(self) -> bool:
         """Return whether this observed peer has had no handshake that still counts."""
         return self.handshake_age is None or self.handshake_age > HANDSHAKE_STALE_AFTER_SECONDS

@@ -6,9 +6,11 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from intent.resources.netlink import (
     NLM_F_ACK,
@@ -46,6 +48,10 @@ DUMP_ATTEMPTS = 8
 PORTS_REMEMBERED = 8
 
 _HEADER = struct.Struct("=IHHII")
+_ENDS = frozenset({NLMSG_ERROR, NLMSG_DONE})
+_END_TYPES = frozenset(struct.pack("=H", end) for end in _ENDS)
+_DUMP_SEQUENCE = 0
+"""Of every dump: the same answers are the same bytes then. A dump is read to its end, or the socket is closed."""
 
 _ERRORS: dict[int, type[BackendError]] = {
     **dict.fromkeys((errno.EPERM, errno.EACCES), DeniedError),
@@ -127,14 +133,18 @@ class NetlinkSocket:
         return refusals + (self._send_batch(batch) if batch else [])
 
     def dump(self, kind: int, payload: bytes) -> list[tuple[int, bytes]]:
-        """Ask for a table and return the type and the payload of every row.
+        """Ask for a table and return the type and the payload of every row. Raises as `look` does."""
+        return list(self.look(kind, payload))
+
+    def look(self, kind: int, payload: bytes) -> Answers:
+        """Ask for a table and return its rows, not yet split.
 
         A dump that a change in the kernel interrupted is done again. Raises BackendError, typed by the errno.
         """
         for _ in range(DUMP_ATTEMPTS):
-            rows, interrupted = self._dump_once(kind, payload)
+            answers, interrupted = self._dump_once(kind, payload)
             if not interrupted:
-                return rows
+                return answers
         raise BusyError(f"netlink dump {kind}: the table changed during each of {DUMP_ATTEMPTS} looks; run it again")
 
     @property
@@ -178,33 +188,28 @@ class NetlinkSocket:
         self._sequence += len(batch)
         self._transmit(bytes(data))
         refusals: list[Refusal | None] = [None] * len(batch)
-        for kind, flags, sequence, payload in self._receive():
+        for kind, flags, sequence, payload in self._messages():
             if kind == NLMSG_ERROR and sequence >= first:
                 refusals[sequence - first] = _refusal(flags, payload)
                 if sequence == self._sequence:
                     break
         return refusals
 
-    def _dump_once(self, kind: int, payload: bytes) -> tuple[list[tuple[int, bytes]], bool]:
-        self._sequence += 1
-        header = _HEADER.pack(16 + len(payload), kind, NLM_F_REQUEST | NLM_F_DUMP, self._sequence, 0)
+    def _dump_once(self, kind: int, payload: bytes) -> tuple[Answers, bool]:
+        header = _HEADER.pack(16 + len(payload), kind, NLM_F_REQUEST | NLM_F_DUMP, _DUMP_SEQUENCE, 0)
         self._transmit(header + payload)
-        rows: list[tuple[int, bytes]] = []
-        interrupted = False
-        for answer, flags, sequence, body in self._receive():
-            if sequence != self._sequence:
+        datagrams: list[bytes] = []
+        interrupted = 0
+        while True:
+            data = self._receive()
+            datagrams.append(data)
+            if _alike(data):
                 continue
-            interrupted |= bool(flags & NLM_F_DUMP_INTR)
-            if answer == NLMSG_ERROR:
-                if refusal := _refusal(flags, body):
-                    raise refusal.error(f"netlink dump {kind}")
-                break
-            if answer == NLMSG_DONE:
-                if (code := struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0) < 0:
-                    raise Refusal(-code, "").error(f"netlink dump {kind}")
-                break
-            rows.append((answer, body))
-        return rows, interrupted
+            for answer, flags, sequence, payload in _split(data):
+                interrupted |= flags
+                if answer in _ENDS and sequence == _DUMP_SEQUENCE:
+                    _raise_refused(kind, answer, flags, payload)
+                    return Answers(datagrams), bool(interrupted & NLM_F_DUMP_INTR)
 
     def _transmit(self, data: bytes) -> None:
         try:
@@ -213,25 +218,82 @@ class NetlinkSocket:
             self.close()
             raise Refusal(exc.errno or errno.EIO, "").error("netlink request") from exc
 
-    def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:
-        opened = self._open()
+    def _messages(self) -> Iterator[tuple[int, int, int, bytes]]:
         while True:
-            try:
-                data = opened.recv(1 << 18)
-            except TimeoutError as exc:
-                self.close()
-                raise UnreachableError(
-                    f"the kernel did not answer on netlink within {ANSWER_TIMEOUT_SECONDS:.0f} s"
-                ) from exc
-            except OSError as exc:
-                # A lost answer leaves it open what was done: start with a clean socket and look again.
-                self.close()
-                raise BusyError(f"netlink answers were lost: {exc}; run it again") from exc
-            offset = 0
-            while offset + 16 <= len(data):
-                size, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
-                yield kind, flags, sequence, data[offset + 16 : offset + size]
-                offset += size + (-size % 4)
+            yield from _split(self._receive())
+
+    def _receive(self) -> bytes:
+        opened = self._open()
+        try:
+            return opened.recv(1 << 18)
+        except TimeoutError as exc:
+            self.close()
+            raise UnreachableError(
+                f"the kernel did not answer on netlink within {ANSWER_TIMEOUT_SECONDS:.0f} s"
+            ) from exc
+        except OSError as exc:
+            # A lost answer leaves it open what was done: start with a clean socket and look again.
+            self.close()
+            raise BusyError(f"netlink answers were lost: {exc}; run it again") from exc
+
+
+class Answers:
+    """The answers to a dump, split when they are asked for: each the type and the payload of a row.
+
+    Equal digests are equal answers. They are told before anything is split: most looks find what the last one found.
+    """
+
+    __slots__ = ("_datagrams", "digest")
+
+    def __init__(self, datagrams: Sequence[bytes]) -> None:
+        self._datagrams = datagrams
+        digest = blake2b(digest_size=16)
+        for data in datagrams:
+            digest.update(data)
+        self.digest = digest.digest()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        for data in self._datagrams:
+            for kind, _, sequence, payload in _split(data):
+                if sequence == _DUMP_SEQUENCE and kind not in _ENDS:
+                    yield kind, payload
+
+
+def _split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield type, flags, sequence number and payload of each message of a datagram."""
+    offset = 0
+    while offset + 16 <= len(data):
+        size, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+        yield kind, flags, sequence, data[offset + 16 : offset + size]
+        offset += size + (-size % 4)
+
+
+def _alike(data: bytes) -> bool:
+    """Return whether a datagram is nothing but rows of one length, none flagged, seen without a step for each.
+
+    The fields of all headers are taken with one slice each: where the first says how long all are, and all say that,
+    they stand at its multiples.
+    """
+    length = int.from_bytes(data[:4], sys.byteorder)
+    if length < 16 or length % 4 or len(data) % length:
+        return False
+    count = len(data) // length
+    return (
+        all(data[at::length] == data[at : at + 1] * count for at in range(8))
+        and data[4:6] not in _END_TYPES
+        and not struct.unpack_from("=H", data, 6)[0] & NLM_F_DUMP_INTR
+    )
+
+
+def _raise_refused(question: int, end: int, flags: int, payload: bytes) -> None:
+    """Raise what ended a dump before its end, a BackendError typed by the errno."""
+    refusal = None
+    if end == NLMSG_ERROR:
+        refusal = _refusal(flags, payload)
+    elif (code := struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0) < 0:
+        refusal = Refusal(-code, "")
+    if refusal is not None:
+        raise refusal.error(f"netlink dump {question}")
 
 
 def _prepare(opened: socket.socket) -> frozenset[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from intent.resources import link, netlink
@@ -16,7 +16,7 @@ from intent.resources.route import RTA_TABLE, RTM_NEWROUTE
 from intent.resources.rule import RTM_NEWRULE
 from reconciler.backends import link_kinds
 from reconciler.backends.netlink_events import NetlinkEvents, routing_table
-from reconciler.backends.netlink_socket import Message, NetlinkSocket
+from reconciler.backends.netlink_socket import Answers, Message, NetlinkSocket
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, StaleError, UnsupportedError
 
@@ -29,7 +29,25 @@ RTEXT_FILTER_SKIP_STATS = 1 << 3
 AF_INET = 2
 AF_INET6 = 10
 
-Rows = list[bytes]
+
+class Rows:
+    """The payloads of one type in the answers to some dumps, taken out when they are asked for.
+
+    Equal digests are equal rows.
+    """
+
+    def __init__(self, answers: Sequence[Answers], kind: int, wanted: Callable[[bytes], bool] | None = None) -> None:
+        self.digest = tuple(one.digest for one in answers)
+        self._answers = answers
+        self._kind = kind
+        self._wanted = wanted
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the payloads."""
+        for answers in self._answers:
+            for kind, payload in answers:
+                if kind == self._kind and (self._wanted is None or self._wanted(payload)):
+                    yield payload
 
 
 class Rtnetlink(Backend):
@@ -63,14 +81,15 @@ class Rtnetlink(Backend):
             stream.attend(self._routing_tables)
         looks: dict[str, Callable[[Partitions], Rows]] = {
             "link": lambda _: links,
-            "address": lambda _: self._rows(RTM_GETADDR, bytes(8), RTM_NEWADDR),
+            "address": lambda _: self._rows(RTM_GETADDR, [bytes(8)], RTM_NEWADDR),
             "route": self._routes,
             "rule": lambda _: self._rules(),
         }
         found: dict[str, Dump | BackendError] = {}
         for table, partitions in wanted.items():
             try:
-                found[table] = Dump(looks[table](partitions), names)
+                rows = looks[table](partitions)
+                found[table] = Dump(rows, names, (rows.digest, links.digest))
             except BackendError as error:
                 found[table] = error
         return found
@@ -128,36 +147,35 @@ class Rtnetlink(Backend):
         body = bytes(16) + b"".join(
             part for part in netlink.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) if isinstance(part, bytes)
         )
-        return self._rows(RTM_GETLINK, body, RTM_NEWLINK)
+        return self._rows(RTM_GETLINK, [body], RTM_NEWLINK)
 
     def _routes(self, partitions: Partitions) -> Rows:
         header = struct.Struct("=BBBBBBBBI")
+        everything = header.pack(AF_INET6, *[0] * 8)
         if partitions is None:
-            return self._rows(RTM_GETROUTE, header.pack(AF_INET6, *[0] * 8), RTM_NEWROUTE)
+            return self._rows(RTM_GETROUTE, [everything], RTM_NEWROUTE)
         tables = sorted(table for table in partitions if isinstance(table, int))
         if tables and not self._netlink.strict:
-            found: dict[int, Rows] = {table: [] for table in tables}
-            for row in self._routes(None):
-                found.get(routing_table(row), []).append(row)
-            return [row for rows in found.values() for row in rows]
-        rows: Rows = []
-        for table in tables:
-            body = header.pack(AF_INET6, *[0] * 8) + struct.pack("=HHI", 8, RTA_TABLE, table)
-            try:
-                rows += self._rows(RTM_GETROUTE, body, RTM_NEWROUTE)
-            except StaleError:
-                # A strict dump of a table that nobody has used yet is refused with ENOENT: it has no routes.
-                continue
-        return rows
+            return self._rows(RTM_GETROUTE, [everything], RTM_NEWROUTE, lambda row: routing_table(row) in tables)
+        questions = [everything + struct.pack("=HHI", 8, RTA_TABLE, table) for table in tables]
+        return self._rows(RTM_GETROUTE, questions, RTM_NEWROUTE)
 
     def _rules(self) -> Rows:
-        rows: Rows = []
-        for family in (AF_INET, AF_INET6):
-            rows += self._rows(RTM_GETRULE, bytes([family]) + bytes(11), RTM_NEWRULE)
-        return rows
+        questions = [bytes([family]) + bytes(11) for family in (AF_INET, AF_INET6)]
+        return self._rows(RTM_GETRULE, questions, RTM_NEWRULE)
 
-    def _rows(self, question: int, body: bytes, answer: int) -> Rows:
-        return [payload for kind, payload in self._netlink.dump(question, body) if kind == answer]
+    def _rows(
+        self, question: int, bodies: Sequence[bytes], answer: int, wanted: Callable[[bytes], bool] | None = None
+    ) -> Rows:
+        answers = []
+        for body in bodies:
+            try:
+                answers.append(self._netlink.look(question, body))
+            except StaleError:
+                # A strict dump of a routing table that nobody has used yet is refused with ENOENT: it has no routes.
+                if question != RTM_GETROUTE:
+                    raise
+        return Rows(answers, answer, wanted)
 
 
 def _resolve(request: NetlinkRequest, indices: dict[str, int]) -> bytes:

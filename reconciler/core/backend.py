@@ -16,10 +16,15 @@ Partitions = frozenset[Hashable] | None
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """The rows of one table, raw as the backend got them, and what is needed to decode any of them."""
+    """The rows of one table, raw as the backend got them, and what is needed to decode any of them.
+
+    Two dumps of one table with the same ``digest``, where they have one, are the same in rows and context: what was
+    decoded of the first need not be decoded again.
+    """
 
     rows: Iterable[Any]
     context: Any = None
+    digest: Hashable | None = None
 
 
 @dataclass(frozen=True, slots=True)

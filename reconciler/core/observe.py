@@ -24,30 +24,37 @@ class Observation:
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
     """Look once at every table in which something is desired or ours."""
-    return Observer(backends).look(desired, inventory)
+    return Observer(backends).look(tuple(desired), inventory)
 
 
 class Observer:
-    """Looks at a node again and again, and remembers what it saw, so that a look can be at some tables only."""
+    """Looks at a node again and again, and remembers what it saw, so that a look can be at some tables only.
+
+    What is as it was at the last look is not decoded again: the same `Observation` is returned when all of it is.
+    """
 
     def __init__(self, backends: Sequence[Backend]) -> None:
         self._backends = backends
         self._tables: dict[str, _Table | BackendError] = {}
+        self._basis: tuple[Sequence[Resource], Inventory] | None = None
+        self._last: tuple[list[_Table | BackendError], Observation] = [], Observation()
 
-    def look(self, desired: Iterable[Resource], inventory: Inventory, tables: Set[str] | None = None) -> Observation:
+    def look(self, desired: Sequence[Resource], inventory: Inventory, tables: Set[str] | None = None) -> Observation:
         """Look at every table in which something is desired or ours; of others than ``tables`` tell what was seen.
 
         ``None`` looks at all. What was seen counts only as long as desired and inventory are the same: look at all
         when they are not.
         """
-        desired = tuple(desired)
-        keys = frozenset(resource.key for resource in desired)
         wanted = _wanted(desired, inventory)
-        self._tables = {
-            table: seen
-            for table, seen in self._tables.items()
-            if tables is not None and table in wanted and table not in tables
-        }
+        if self._basis is None or self._basis[0] is not desired or self._basis[1] is not inventory:
+            # How a row is read depends on both.
+            self._basis = desired, inventory
+            self._keys = frozenset(resource.key for resource in desired)
+            before: dict[str, _Table | BackendError] = {}
+        else:
+            before = self._tables
+        kept = self._tables if tables is not None else {}
+        self._tables = {table: kept[table] for table in wanted if table in kept and table not in (tables or ())}
         for backend in self._backends:
             mine = {
                 table: partitions
@@ -55,10 +62,30 @@ class Observer:
                 if table in backend.tables and table not in self._tables
             }
             for table, dump in backend.dump(mine).items() if mine else ():
-                self._tables[table] = dump if isinstance(dump, BackendError) else _seen(table, dump, keys, inventory)
+                self._tables[table] = self._table(table, dump, before.get(table), inventory)
         return self._together(wanted)
 
+    def _table(
+        self, table: str, dump: Dump | BackendError, before: _Table | BackendError | None, inventory: Inventory
+    ) -> _Table | BackendError:
+        """Return what is in a dump: the very same as before where that is known to be so."""
+        if isinstance(dump, BackendError):
+            return dump
+        known = before if isinstance(before, _Table) else None
+        if known is not None and dump.digest is not None and dump.digest == known.digest:
+            return known
+        found = _Table(dump.digest)
+        try:
+            _decode(kinds()[table], dump, self._keys, inventory, found.resources, found.owned)
+        except (ValueError, LookupError, struct.error) as exc:
+            return RejectedError(f"table {table}: a row could not be understood: {exc!r}")
+        return known if known is not None and dump.digest is None and known.is_as(found) else found
+
     def _together(self, wanted: Mapping[str, Partitions]) -> Observation:
+        tables = [table for name in wanted if (table := self._tables.get(name)) is not None]
+        before, observation = self._last
+        if len(before) == len(tables) and all(one is other for one, other in zip(before, tables, strict=True)):
+            return observation
         resources: dict[Key, Resource] = {}
         owned: set[Key] = set()
         unseen: dict[str, BackendError] = {}
@@ -71,24 +98,27 @@ class Observer:
                 owned |= table.owned
         _relate(resources)
         _own_parts(resources, owned)
-        return Observation(resources, frozenset(owned), unseen)
+        observation = Observation(resources, frozenset(owned), unseen)
+        self._last = tables, observation
+        return observation
 
 
 @dataclass(slots=True)
 class _Table:
-    """The objects in the rows of one table, by key, and which of them are ours."""
+    """The objects in the rows of one table, by key, and which of them are ours; the digest is that of the dump."""
 
+    digest: Hashable | None
     resources: dict[Key, Resource] = field(default_factory=dict)
     owned: set[Key] = field(default_factory=set)
 
-
-def _seen(table: str, dump: Dump, wanted: Set[Key], inventory: Inventory) -> _Table | BackendError:
-    found = _Table()
-    try:
-        _decode(kinds()[table], dump, wanted, inventory, found.resources, found.owned)
-    except (ValueError, LookupError, struct.error) as exc:
-        return RejectedError(f"table {table}: a row could not be understood: {exc!r}")
-    return found
+    def is_as(self, other: _Table) -> bool:
+        """Return whether nothing that counts differs in another look at the table."""
+        mine, theirs = self.resources, other.resources
+        return (
+            self.owned == other.owned
+            and mine.keys() == theirs.keys()
+            and all(type(one) is type(theirs[key]) and one.is_as(theirs[key]) for key, one in mine.items())
+        )
 
 
 def _wanted(desired: Iterable[Resource], inventory: Inventory) -> dict[str, Partitions]:

@@ -82,6 +82,8 @@ class Rounds:
         self._observer = Observer(backends)
         self._made: set[Key] = set()
         self._needs = _Needs()
+        self._last: Look | None = None
+        self._last_desired: Sequence[Resource] = ()
         self.retries = Retries(random)
         self.fights = Fights(random)
 
@@ -99,10 +101,14 @@ class Rounds:
         if tables is not None:
             tables = self._needs.with_needers(tables)
         observation = self._observer.look(desired, self._store.load(), tables)
-        if tables is None:
+        if self._last is not None and observation is self._last.observation and desired is self._last_desired:
+            # What decides is the same, and so is what is decided; only what the node lacks may be there by now.
+            plan = self._last.plan
+        else:
             self._needs.learn(desired, observation)
-        plan = diff(desired, observation)
-        return Look(observation, plan, lacking(plan, self._backends))
+            plan = diff(desired, observation)
+        self._last, self._last_desired = Look(observation, plan, lacking(plan, self._backends)), desired
+        return self._last
 
     def held(self, seen: Look, desired: Sequence[Resource], now: float) -> frozenset[Key]:
         """Return the keys on which nothing is to be done now.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -177,3 +178,33 @@ def test_a_closed_backend_opens_anew(mesh: Namespace) -> None:
 
 def test_nothing_to_send_asks_nothing(mesh: Namespace) -> None:
     assert send(mesh) == []
+
+
+def test_many_routes_are_all_seen_and_the_same_again_are_the_same(namespace: Namespace) -> None:
+    """In more than one datagram, of several lengths and in runs of one length."""
+    namespace.ip("link", "add", "va", "type", "veth", "peer", "name", "vb")
+    namespace.ip("link", "set", "va", "up")
+    words = [f"route add 2001:db8:{n:x}::/48 dev va table 10 proto 242" for n in range(1500)]
+    words += [f"route add default from 2001:db8:{n:x}::/48 via fe80::1 dev va table 10 proto 242" for n in range(1500)]
+    words += [f"route add throw 2001:db8:{n:x}::/48 table 10 proto 241 metric 7" for n in range(0, 1500, 3)]
+    batch = "\n".join(words)
+    namespace.run(lambda: subprocess.run(["ip", "-6", "-batch", "-"], input=batch, text=True, check=True))
+
+    def looks() -> list[Dump]:
+        backend = Rtnetlink()
+        found = []
+        for change in ("", "route delete throw 2001:db8:3::/48 table 10"):
+            if change:
+                namespace.ip("-6", *change.split())
+            for _ in range(2):
+                dump = backend.dump({"route": frozenset({10})})["route"]
+                assert isinstance(dump, Dump), dump
+                found.append(dump)
+        backend.close()
+        return found
+
+    first, again, changed, changed_again = namespace.run(looks)
+    assert len(list(first.rows)) == len(set(first.rows)) == 3500
+    assert first.digest == again.digest != changed.digest == changed_again.digest
+    assert len(list(changed.rows)) == 3499
+    assert set(changed.rows) < set(first.rows) == set(again.rows)

@@ -20,7 +20,7 @@ from reconciler.core.backend import Dump, Partitions
 from reconciler.core.diff import diff
 from reconciler.core.errors import BackendError, BusyError, RejectedError
 from reconciler.core.inventory import Inventory
-from reconciler.core.observe import observe
+from reconciler.core.observe import Observer, observe
 from tests.contract.node import address_by_hand
 
 REAL_KINDS = True
@@ -206,3 +206,40 @@ def test_every_kind_is_found_and_has_a_table_that_the_fake_serves() -> None:
     assert set(kinds()) <= FakeNode.tables
     assert all(kind.table == table for table, members in kinds().items() for kind in members)
     assert "thing" not in kinds()
+
+
+class Digested(Watched):
+    """A fake node whose dumps have digests."""
+
+    def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+        found = super().dump(wanted)
+        return {
+            table: dump if isinstance(dump, BackendError) else replace(dump, digest=(repr(list(dump.rows)), table))
+            for table, dump in found.items()
+        }
+
+
+@pytest.mark.parametrize("kind", [Watched, Digested])
+def test_what_is_as_it_was_is_the_same_observation(kind: type[Watched]) -> None:
+    node, desired, inventory = kind(), (ROUTE, ADDRESS), Inventory()
+    observer = Observer([node])
+    first = observer.look(desired, inventory)
+    assert observer.look(desired, inventory) is first
+    node.make(ROUTE)
+    second = observer.look(desired, inventory)
+    assert second is not first
+    assert ROUTE.key in second.resources
+    assert observer.look(desired, inventory) is second
+    assert observer.look(desired, inventory, {"route"}) is second
+
+
+@pytest.mark.parametrize("kind", [Watched, Digested])
+def test_the_same_rows_are_read_anew_for_another_wish_or_inventory(kind: type[Watched]) -> None:
+    node = kind(keeps_address_protocol=False)
+    node.make(ADDRESS)
+    observer = Observer([node])
+    desired = (ADDRESS,)
+    assert ADDRESS.key not in observer.look(desired, Inventory()).owned
+    ours = Inventory().with_made([(ADDRESS, None)])
+    assert ADDRESS.key in observer.look(desired, ours).owned
+    assert observer.look((ROUTE,), ours) == Observer([node]).look((ROUTE,), ours)

@@ -8,8 +8,11 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from intent.resources import netlink
+from intent.resources.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR
 from intent.resources.route import RTA_TABLE, RTM_NEWROUTE
 from reconciler.backends import uplinks
 from reconciler.backends.netlink_socket import (
@@ -17,7 +20,10 @@ from reconciler.backends.netlink_socket import (
     NETLINK_EXT_ACK,
     NETLINK_GET_STRICT_CHK,
     SOL_NETLINK,
+    Answers,
     NetlinkSocket,
+    _alike,
+    _split,
 )
 from reconciler.backends.rtnetlink import RTM_GETROUTE, Rtnetlink
 from reconciler.core.backend import Dump
@@ -91,11 +97,40 @@ def test_a_kernel_that_lacks_what_only_helps_is_asked_all_the_same(lacking: set[
 def test_a_kernel_that_looks_at_all_tables_shows_those_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without strict checking a dump of one routing table is one of all of them."""
     rows = [route(1000), route(254), route(7)]
-    monkeypatch.setattr(NetlinkSocket, "dump", lambda self, kind, payload: rows if kind == RTM_GETROUTE else [])
+    found = Answers([message(kind, payload) for kind, payload in rows])
+    nothing = Answers([message(NLMSG_DONE, bytes(4))])
+    monkeypatch.setattr(NetlinkSocket, "look", lambda self, kind, _: found if kind == RTM_GETROUTE else nothing)
     monkeypatch.setattr(NetlinkSocket, "strict", False, raising=False)
     dump = Rtnetlink().dump({"route": frozenset({7, 1000})})["route"]
     assert isinstance(dump, Dump)
-    assert list(dump.rows) == [route(7)[1], route(1000)[1]]
+    assert sorted(dump.rows) == sorted([route(7)[1], route(1000)[1]])
+
+
+lengths = st.integers(0, 6).map(lambda words: 4 * words)
+kinds = st.sampled_from([RTM_NEWROUTE, RTM_NEWROUTE, RTM_NEWROUTE, NLMSG_DONE, NLMSG_ERROR])
+flags = st.sampled_from([2, 2, 2, 2 | NLM_F_DUMP_INTR])
+
+
+@given(st.lists(st.tuples(kinds, lengths, flags, st.binary(min_size=24, max_size=24)), min_size=1, max_size=6))
+def test_a_datagram_that_is_taken_as_a_whole_has_nothing_but_rows(parts: list[tuple[int, int, int, bytes]]) -> None:
+    data = b"".join(message(kind, noise[:length], flag) for kind, length, flag, noise in parts)
+    plain = all(kind == RTM_NEWROUTE and flag == 2 for kind, _, flag, _ in parts)
+    one_length = len({length for _, length, _, _ in parts}) == 1
+    assert _alike(data) == (plain and one_length)
+
+
+@given(st.integers(1, 9), st.integers(0, 6), st.binary(max_size=64))
+def test_no_bytes_are_taken_for_rows_that_are_none(count: int, words: int, tail: bytes) -> None:
+    rows = message(RTM_NEWROUTE, bytes(4 * words)) * count
+    data = rows + tail
+    if _alike(data):
+        assert {(kind, len(payload)) for kind, _, _, payload in _split(data)} == {(RTM_NEWROUTE, 4 * words)}
+        assert len(list(_split(data))) == len(data) // (16 + 4 * words)
+
+
+def message(kind: int, payload: bytes, flags: int = 2) -> bytes:
+    """Return a message of a dump's answer."""
+    return struct.pack("=IHHII", 16 + len(payload), kind, flags, 0, 77) + payload + bytes(-len(payload) % 4)
 
 
 def test_a_default_route_that_nobody_advertised_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
