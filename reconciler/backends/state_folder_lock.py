@@ -13,8 +13,12 @@ from typing import Literal
 from reconciler.backends.state_folder_errors import refused
 from reconciler.core.errors import LockedError
 
-Role = Literal["apply", "run"]
-"""What holds the lock: ``stellwerk apply``, for moments, or the daemon ``stellwerk run``, for as long as it runs."""
+Role = Literal["apply", "run", "trial"]
+"""What holds the lock.
+
+``stellwerk apply`` does for moments, the daemon ``stellwerk run`` for as long as it runs, and what sees a trial
+through without a daemon until that has ended.
+"""
 
 _POLL_SECONDS = 0.05
 _LONGEST_NOTE_BYTES = 64
@@ -71,5 +75,10 @@ def _who(note: bytes) -> str:
         return (
             f"the daemon `stellwerk run` (process {process}) looks after this node and makes its changes; change the "
             "node file that it follows, or stop it first"
+        )
+    if role.strip() == "trial":
+        return (
+            f"a change is on trial, which another stellwerk (process {process}) sees through; `stellwerk confirm` or "
+            "`stellwerk rollback` it first"
         )
     return f"another stellwerk (process {process}) is changing this node; wait until it has finished"

@@ -24,6 +24,7 @@ from reconciler.backends.names import CachingResolver
 from reconciler.backends.references import Resolvers
 from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
+from reconciler.backends.state_folder_lock import Role
 from reconciler.backends.watched_files import watched_files
 from reconciler.core.backend import Events
 from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
@@ -98,7 +99,8 @@ class Daemon:
         with ExitStack() as stack:
             stack.callback(self._bell.close)
             stack.callback(names.close)
-            stack.enter_context(state.locked(role="run", wait_seconds=LOCK_SECONDS))
+            role: Role = "trial" if self._settings.node_file is None else "run"
+            stack.enter_context(state.locked(role=role, wait_seconds=LOCK_SECONDS))
             node = stack.enter_context(this_node(self._settings.state_folder, Resolvers(names)))
             stack.enter_context(self._signals())
             damage = self._set_damage_aside(state)
@@ -347,6 +349,9 @@ class Daemon:
             self._publish()
             job.fail(exc)
             return
+        except BaseException as exc:
+            job.fail(StellwerkError(f"the daemon ends for a fault of its own ({type(exc).__name__}); its log shows it"))
+            raise
         # Whoever asks for the status after the end sees what came of it.
         self._publish()
         if end is not None:
@@ -426,8 +431,12 @@ class Daemon:
         return self._loop.in_sync or now - self._ended_at > SETTLE_SECONDS
 
     def _leave_no_trial(self) -> None:
-        """Undo what is on trial: whoever ends the daemon on purpose may not start it again before the time is over."""
-        if self._loop.custody.intents.trial is not None and self._loop.mode is Mode.ENFORCE:
+        """Undo what is on trial: whoever ends the daemon on purpose may not start it again before the time is over.
+
+        The first document ever stays on trial: a restart of the daemon would leave a bare node.
+        """
+        trial = self._loop.custody.intents.trial
+        if trial is not None and trial.before is not None and self._loop.mode is Mode.ENFORCE:
             self._loop.roll_back("the daemon was ended before it was confirmed")
             self._take_turn()
 
