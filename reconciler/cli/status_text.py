@@ -94,11 +94,11 @@ def _trial(trial: Json | None) -> Iterator[str]:
 
 
 def _fact(fact: Json) -> str:
-    return ", ".join(str(fact[part]) for part in ("because", "outcome") if fact.get(part))
+    return " → ".join(str(fact[part]).partition("\n")[0] for part in ("because", "outcome") if fact.get(part))
 
 
 def _field(name: str, words: str) -> str:
-    return f"  {name}: {printable(words)}"
+    return f"  {name}: " + "\n      ".join(map(printable, words.split("\n")))
 
 
 def _digest(digest: str | None) -> str:

@@ -34,7 +34,7 @@ def reasons(loop: Loop) -> list[str]:
     if custody.unsaved is not None:
         found.append(custody.unsaved)
     if custody.file.problem is not None:
-        found.append(f"the node file cannot be used: {custody.file.problem.splitlines()[0]}")
+        found.append(f"the node file cannot be used: {custody.file.problem}")
     if custody.refusal is not None:
         found.append(f"intent {custody.refusal.document.digest[:12]} was refused: {custody.refusal.reason}")
     candidate = custody.candidate()
