@@ -11,7 +11,8 @@ class Bell:
     """A file descriptor that is readable from `ring` until `hush`. After `close`, ringing does nothing."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal's handler rings in the very thread that may be ringing or hushing just now.
+        self._lock = threading.RLock()
         self._closed = False
         self._number = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 

@@ -15,7 +15,7 @@ class ServiceManager:
         self._address = variables.get("NOTIFY_SOCKET", "")
         mine = variables.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         microseconds = variables.get("WATCHDOG_USEC", "") if mine else ""
-        self.watchdog_seconds = int(microseconds) / 1e6 / 2 if microseconds.isdigit() and int(microseconds) else None
+        self.watchdog_seconds = int(microseconds) / 1e6 / 2 if microseconds.isdecimal() and int(microseconds) else None
         """How often `alive` is to be said, ``None`` for never: half of the time after which we would be killed."""
 
     def ready(self, status: str) -> None:
