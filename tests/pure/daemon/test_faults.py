@@ -31,7 +31,7 @@ def test_a_fault_in_a_command_ends_the_daemon(
     def fail(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(stage.node, "dump", fail)
+    monkeypatch.setattr(Loop, command, fail)
     code, said = stage.cli("reconcile" if command == "reconcile" else f"apply {other}")
     assert code == 1, said
     running.thread.join(PATIENCE_SECONDS)
@@ -91,15 +91,11 @@ from tests.pure.docs.conftest import CommandLine
 line = CommandLine(Path(sys.argv[1]) / "state")
 import reconciler.services.daemon as daemon
 daemon.this_node = line.this_node
-real, turns = Loop.turn, []
 
-def turn(loop):
-    turns.append(1)
-    if len(turns) > 1:
-        raise KeyError("a bug")
-    return real(loop)
+def reconcile(loop):
+    raise KeyError("a bug")
 
-Loop.turn = turn
+Loop.reconcile = reconcile
 cli.main(["run", sys.argv[1] + "/node.yaml", "--state-dir", sys.argv[1] + "/state"])
 """
 
@@ -120,7 +116,7 @@ def test_the_process_ends_with_a_failure_and_the_fault_in_one_line_of_the_log(st
     assert process.returncode == 1
     (line,) = [one for one in said.splitlines() if "crashed" in one]
     assert "KeyError" in line
-    assert "in turn" in line
+    assert "in reconcile" in line
     assert said.splitlines()[-1].startswith("stellwerk: the daemon ends for a fault of its own (KeyError)")
     assert "Traceback" not in said.replace(line, "")
 
