@@ -1,4 +1,4 @@
-"""The log: one line an event, `event key=value …`, for a journal, a file or a terminal."""
+"""The log: one line an event, all of it ``name=value`` pairs (logfmt), for a journal, a file or a terminal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from intent.display import printable
 
-PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 """Those of syslog(3), which a journal takes from the beginning of a line (sd-daemon(3))."""
 LONGEST_VALUE = 500
+LONGEST_TRACEBACK = 8000
 _LISTED = 3
 
 
@@ -28,11 +31,12 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fact: Mapping[str, Any] = getattr(record, "fact", {})
-        words = " ".join((record.getMessage(), *(f"{name}={_value(value)}" for name, value in _flat(fact))))
+        pairs = [("event", record.getMessage()), *_flat(fact)]
+        words = " ".join(f"{name}={_value(name, value)}" for name, value in pairs)
         if self._journal:
             return f"<{PRIORITIES.get(record.levelno, 6)}>{words}"
         when = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(record.created))
-        return f"{when} {record.levelname.lower()} {words}"
+        return f"time={when} level={record.levelname.lower()} {words}"
 
 
 def begin() -> None:
@@ -43,6 +47,15 @@ def begin() -> None:
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+    threading.excepthook = _tell_of_thread
+
+
+def _tell_of_thread(died: threading.ExceptHookArgs) -> None:
+    """Write down that a thread ended for a fault of its own."""
+    told = "".join(traceback.format_exception(died.exc_type, died.exc_value, died.exc_traceback))
+    name = None if died.thread is None else died.thread.name
+    fact = {"thread": name, "because": repr(died.exc_value), "traceback": told}
+    logging.getLogger("stellwerk").error("thread died", extra={"fact": fact})
 
 
 def _flat(fact: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -62,11 +75,16 @@ def _error(operation: Mapping[str, Any]) -> str:
     return f" ({operation['error']})" if "error" in operation else ""
 
 
-def _value(value: Any) -> str:
+def _value(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
-    text = printable(str(value).replace("\n", " | "))
-    text = text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+    words = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = printable(words.replace("\n", " | "))
+    if name == "traceback" and len(text) > LONGEST_TRACEBACK:
+        # The innermost calls, which say the most, are the last.
+        text = "…" + text[1 - LONGEST_TRACEBACK :]
+    elif name != "traceback" and len(text) > LONGEST_VALUE:
+        text = text[: LONGEST_VALUE - 1] + "…"
     return (
         text
         if text and all(letter.isalnum() or letter in "-_.:/[]%" for letter in text)

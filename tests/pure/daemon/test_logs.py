@@ -64,7 +64,20 @@ def test_operations_are_counted_and_the_first_are_named() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a\nb", "\x1b[2J\x1b[31m", 'say "no"', "a=b c", "\\", "", "\u2028\u202e", "\udcff", "ümläut", "\r\n\t", "<3>", "="],
+    [
+        "a\nb",
+        "\x1b[2J\x1b[31m",
+        'say "no"',
+        "a=b c",
+        "\\",
+        "",
+        "\u2028\u202e",
+        "\udcff",
+        "ümläut",
+        "\r\n\t",
+        "<3>",
+        "=",
+    ],
 )
 @pytest.mark.parametrize("journal", [True, False])
 def test_whatever_is_in_a_fact(text: str, journal: bool) -> None:
