@@ -1,0 +1,52 @@
+"""What no news tell of is looked at by the clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pytest
+
+from reconciler.core import loop
+from reconciler.core.backend import Dump, Events, News, Partitions
+from reconciler.core.errors import BackendError
+from tests.pure.daemon.conftest import Stage, wait_for
+
+
+class Quiet(Events):
+    """Tells of rules, of which there is nothing to tell."""
+
+    covers: ClassVar[frozenset[str]] = frozenset({"rule"})
+
+    def __init__(self) -> None:
+        self._descriptor = os.eventfd(0)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def read(self) -> News:
+        return News()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def test_tables_of_which_not_every_change_is_told_are_looked_at_by_the_clock(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SLOW_LOOK_SECONDS", 0.02)
+    looks: list[set[str]] = []
+    dump = stage.node.dump
+
+    def watched(wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
+        looks.append(set(wanted))
+        return dump(wanted)
+
+    monkeypatch.setattr(stage.node, "dump", watched)
+    monkeypatch.setattr(stage.node, "events", Quiet)
+    stage.start()
+    before = len(looks)
+    wait_for(lambda: len(looks) > before + 3, "some looks")
+    slow = looks[before:]
+    assert all("rule" not in tables and "link" in tables for tables in slow)
