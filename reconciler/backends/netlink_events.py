@@ -19,7 +19,7 @@ import socket
 import struct
 from collections.abc import Callable, Collection
 from itertools import islice
-from typing import Final
+from typing import ClassVar, Final
 
 from intent.resources import netlink
 from intent.resources.address import RTM_NEWADDR
@@ -184,6 +184,8 @@ class NetlinkEvents(Events):
 
     ``ports`` gives the ports of the sockets by which this program makes its changes.
     """
+
+    covers: ClassVar[frozenset[str]] = frozenset({"link", "address", "route", "rule"})
 
     def __init__(self, ports: Callable[[], Collection[int]]) -> None:
         """Open the stream. Raises UnreachableError."""

@@ -42,6 +42,9 @@ class News:
 class Events(ABC):
     """A stream of news that can be waited for with select(2)."""
 
+    covers: ClassVar[frozenset[str]] = frozenset()
+    """The tables of which every change is told. The others are to be looked at by the clock as well."""
+
     @abstractmethod
     def fileno(self) -> int:
         """Return the file descriptor that is readable when there may be news; it is the same until `close`."""

@@ -165,19 +165,17 @@ class Daemon:
 
     def _opened_events(self, node: ThisNode, stack: ExitStack) -> list[Events]:
         opened: list[Events] = []
-        without: set[str] = set()
         for backend in node.backends:
             try:
                 events = backend.events()
             except StellwerkError as exc:
                 log.warning("no news", extra={"fact": {"because": str(exc)}})
-                events = None
-            if events is None:
-                without |= backend.tables
-            else:
+                continue
+            if events is not None:
                 stack.callback(events.close)
                 opened.append(events)
-        self._loop.tables_without_news(frozenset(without))
+        tables = frozenset[str]().union(*(backend.tables for backend in node.backends))
+        self._loop.tables_without_news(tables.difference(*(events.covers for events in opened)))
         return opened
 
     @contextmanager
