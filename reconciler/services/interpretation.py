@@ -20,45 +20,45 @@ def document(node: Node) -> Document:
     return Document(node.source.name, node.source.text, digest(node))
 
 
+MOST_KNOWN = 2
+"""The document that the node is held at, and one that is to take its place."""
+
+
 @dataclass(slots=True)
 class _Known:
-    """The document interpreted last."""
+    """A document that was interpreted."""
 
-    digest: str
+    document: Document
     node: Node
-    files: tuple[str, ...] = ()
+    files: tuple[str, ...]
     references: References | None = None
     wanted: Wanted | None = None
 
 
 class NodeInterpreter:
-    """Interprets node files; see `reconciler.core.loop.Interpreter`. ``files`` are the paths they refer to."""
+    """Interprets node files; see `reconciler.core.loop.Interpreter`. It knows the last `MOST_KNOWN` of them."""
 
     def __init__(self, resolvers: Resolvers) -> None:
         self._resolvers = resolvers
-        self._known: _Known | None = None
+        self._known: dict[str, _Known] = {}
         self.generated: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The paths of the files that the document interpreted last refers to, there or not."""
-        return () if self._known is None else self._known.files
+        """The paths of the files that the documents refer to, there or not, each once."""
+        return tuple(dict.fromkeys(path for known in self._known.values() for path in known.files))
 
     def interpret(self, document: Document) -> Wanted:
         """Return what the document asks for now, the very same value while nothing it refers to has changed.
 
         Raises IntentError and BackendError.
         """
-        known = self._known
-        if known is None or known.digest != document.digest:
-            node = loads(document.text.encode(), document.name)
-            known = self._known = _Known(document.digest, node, self._resolvers.files(references(node)))
+        known = self._know(document)
         resolved = self._resolvers.resolve(references(known.node))
         self.generated = resolved.generated
-        if known.wanted is not None and known.references == resolved.references and known.wanted.document == document:
+        if known.wanted is not None and known.references == resolved.references:
             return known.wanted
         cares = care(known.node)
-        known.references = resolved.references
         known.wanted = Wanted(
             document,
             known.node.name,
@@ -68,4 +68,16 @@ class NodeInterpreter:
             cares.largest_deleted_share,
             resolved.notes,
         )
+        known.references = resolved.references
         return known.wanted
+
+    def _know(self, document: Document) -> _Known:
+        """Return what is known of a document, as the latest that was asked for. Raises IntentError."""
+        known = self._known.pop(document.digest, None)
+        if known is None or known.document != document:
+            node = loads(document.text.encode(), document.name)
+            known = _Known(document, node, self._resolvers.files(references(node)))
+        self._known[document.digest] = known
+        while len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        return known
