@@ -34,10 +34,12 @@ def lines(status: Json) -> Iterator[str]:
     """Yield the lines of a status."""
     yield heading(status)
     yield from _mode(status["mode"])
-    yield _field(
-        "synced" if status["sync"]["state"] == "synced" else "drift", f"since {_time(status['sync']['since'])}"
-    )
+    if status["sync"]["since"]:
+        name = {"synced": "synced", "drifted": "drift"}.get(status["sync"]["state"], "unknown")
+        yield _field(name, f"since {_time(status['sync']['since'])}")
     yield from _intent(status["intent"])
+    if status["owned"]:
+        yield _field("owned", f"{status['owned']} object{'s' if status['owned'] > 1 else ''}")
     yield from _trial(status["trial"])
     for reason in status["health"]["reasons"]:
         yield _field("degraded", reason)
@@ -45,7 +47,7 @@ def lines(status: Json) -> Iterator[str]:
         yield _object(one)
     for check in status["checks"]:
         sign = click.style("✓", fg="green") if check["passed"] else click.style("✗", fg="red", bold=True)
-        yield f"  {sign} {printable(check['check'])}  # {printable(check['reason'])}"
+        yield f"  {sign} {printable(check['check'])}  # {_words(check['reason'])}"
     for note in status["notes"]:
         yield _field("note", note)
     if status["recent"]:
@@ -57,8 +59,10 @@ def lines(status: Json) -> Iterator[str]:
 def _object(one: Json) -> str:
     again = one.get("retry_in")
     when = "" if again is None else f"; tried again in {again:.0f} s"
-    sign = click.style("!", fg="red", bold=True)
-    return f"  {sign} {printable(one['description'])}  # {one['state']}: {printable(one['reason'])}{when}"
+    sign = (
+        click.style("?", fg="cyan", bold=True) if one["state"] == "pending" else click.style("!", fg="red", bold=True)
+    )
+    return f"  {sign} {printable(one['description'])}  # {one['state']}: {_words(one['reason'])}{when}"
 
 
 def exit_code(status: Json) -> int:
@@ -99,6 +103,11 @@ def _fact(fact: Json) -> str:
 
 def _field(name: str, words: str) -> str:
     return f"  {name}: " + "\n      ".join(map(printable, words.split("\n")))
+
+
+def _words(text: str) -> str:
+    """Return a text of any number of lines as one."""
+    return printable(" | ".join(text.split("\n")))
 
 
 def _digest(digest: str | None) -> str:

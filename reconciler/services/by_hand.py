@@ -6,10 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reconciler.core.loop import Loop
+from reconciler.backends.history_file import HistoryFile
+from reconciler.backends.machine_clock import MachineClock
+from reconciler.backends.references import Resolvers
+from reconciler.backends.state_folder import StateFolder
+from reconciler.core.errors import StellwerkError
+from reconciler.core.loop import MOST_RECENT, Loop
 from reconciler.core.status import status
-from reconciler.services.applying_here import loop_here
+from reconciler.services.applying_here import NoChecks, loop_here
 from reconciler.services.control_client import Control, somewhere
+from reconciler.services.interpretation import NodeInterpreter
 
 
 def confirm(state_folder: Path, socket: Path) -> None:
@@ -51,6 +57,28 @@ def suspend(state_folder: Path, socket: Path, reason: str, seconds: float | None
 def resume(state_folder: Path, socket: Path) -> None:
     """End a suspension. Raises RefusedError, other StellwerkErrors."""
     _somewhere(state_folder, socket, "resume", lambda loop: loop.resume())
+
+
+def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
+    """Return the status as far as what is kept on disk tells it; nothing else is looked at, and nothing changed.
+
+    ``why`` says why there is no other. What cannot be read is told in it.
+    """
+    state, history = StateFolder(state_folder), HistoryFile(state_folder)
+    loop = Loop(NodeInterpreter(Resolvers()), (), state, history, NoChecks(), MachineClock())
+    if loop.suspension is not None and loop.suspension.why_over(loop.clock) is not None:
+        loop.suspension = None
+    reasons = [why, *loop.troubles.values()]
+    if loop.custody.intents.trial is not None:
+        reasons.append(
+            "a change is on trial and nobody undoes it: `stellwerk confirm` or `stellwerk rollback` ends that"
+        )
+    try:
+        loop.recent.extend(history.recent(MOST_RECENT))
+    except StellwerkError as exc:
+        reasons.append(str(exc))
+    told = status(loop)
+    return {**told, "health": {**told["health"], "state": "degraded", "reasons": reasons}}
 
 
 def _somewhere(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,25 +28,38 @@ def command(as_json: bool, watch: bool, state_folder: Path, socket: Path | None)
 
     Two axes: synced or drifted, is the node what its file says? Healthy or degraded, does all that keeps it so work?
 
+    Where no daemon runs this shows what is known on disk.
+
     Exits 0 when it is synced and healthy, 2 when it is not, 1 when no daemon answers.
     """
     from reconciler.cli import exit_codes, status_text
-    from reconciler.services.control_client import Control
+    from reconciler.services.by_hand import status_on_disk
+    from reconciler.services.control_client import Control, NobodyError
 
-    control = Control(control_socket(socket, state_folder))
-    code = exit_codes.DONE
-    last = None
-    for told in control.request("watch" if watch else "status"):
-        status = told.get("status")
-        if status is None or (watch and status == last):
-            continue
-        last = status
-        code = status_text.exit_code(status)
-        if as_json:
-            click.echo(json.dumps(status, indent=None if watch else 2, ensure_ascii=False))
-            continue
-        if watch:
-            click.clear()
-        for line in status_text.lines(status):
-            click.echo(line)
-    return code
+    try:
+        control = Control(control_socket(socket, state_folder))
+    except NobodyError as exc:
+        _show(status_on_disk(state_folder, str(exc)), as_json, False)
+        return exit_codes.FAILED
+    if not watch:
+        status = control.ask("status")["status"]
+        _show(status, as_json, False)
+        return status_text.exit_code(status)
+    for told in control.request("watch"):
+        if "status" in told:
+            _show(told["status"], as_json, True)
+    click.echo("stellwerk: the daemon has ended", err=True)
+    return exit_codes.FAILED
+
+
+def _show(status: dict[str, Any], as_json: bool, again: bool) -> None:
+    from reconciler.cli import status_text
+
+    if as_json:
+        # Names of files need not be text, and not every output can spell what is.
+        click.echo(json.dumps(status, indent=None if again else 2))
+        return
+    if again:
+        click.clear()
+    for line in status_text.lines(status):
+        click.echo(line)
