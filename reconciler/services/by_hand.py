@@ -74,7 +74,7 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
             "a change is on trial and nobody undoes it: `stellwerk confirm` or `stellwerk rollback` ends that"
         )
     try:
-        loop.recent.extend(history.recent(MOST_RECENT))
+        loop.recent.extend(map(dict, history.recent(MOST_RECENT)))
     except StellwerkError as exc:
         reasons.append(str(exc))
     told = status(loop)
