@@ -80,8 +80,8 @@ def _mode(mode: Json) -> Iterator[str]:
 
 
 def _intent(intent: Json) -> Iterator[str]:
-    source = "given by hand" if intent["by_hand"] or intent["file"] is None else intent["file"]
-    yield _field("intent", f"{_digest(intent['held'])}, {source}")
+    source = "given by hand" if intent["by_hand"] else intent["file"]
+    yield _field("intent", _digest(intent["held"]) + (f", {source}" if source else ""))
     if intent["tried"] is not None and intent["tried"] != intent["held"]:
         yield _field("tried", _digest(intent["tried"]))
     if intent["good"] is not None:

@@ -137,6 +137,7 @@ def test_without_a_daemon_what_is_on_disk_is_shown(stage: Stage) -> None:
     assert "no daemon listens at" in said
     assert "last good: " in said
     assert "changed: applied by hand" in said
+    assert ", given by hand" in said
     assert "1970" not in said
     code, said = stage.cli("status --json")
     assert code == 1
