@@ -272,6 +272,16 @@ def test_the_end_of_the_daemon_ends_every_client_soon(stage: Stage) -> None:
     assert not stage.socket.exists()
 
 
+def test_a_request_that_the_end_cuts_short_is_not_called_wrong(stage: Stage) -> None:
+    running = stage.start()
+    client = stage.connect()
+    client.sendall(request("status")[:-1])
+    wait_for(lambda: running.daemon._server.clients() == 1)
+    running.stop()
+    (told,) = answers(client)
+    assert told["kind"] == "ending"
+
+
 def test_many_that_do_not_read_do_not_keep_the_daemon_from_ending(stage: Stage) -> None:
     running = stage.start()
     clients = [stage.connect() for _ in range(20)]
