@@ -31,6 +31,11 @@ class EndingError(UnreachableError):
     """The daemon ends, and did nothing of what was asked for."""
 
 
+def ending() -> EndingError:
+    """Return what a client is told that comes too late."""
+    return EndingError("the daemon is ending; say it again when another one runs")
+
+
 def failure(error: BaseException) -> dict[str, Any]:
     """Return the end of an answer for an error."""
     told: dict[str, Any] = {"end": "error", "kind": "failed", "text": str(error)}

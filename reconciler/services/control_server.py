@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.core.errors import BusyError, DeniedError, RefusedError, StellwerkError, UnsupportedError
-from reconciler.services.control_protocol import LARGEST_LINE_BYTES, READING, VERSION, failure, short_path
+from reconciler.services.control_protocol import LARGEST_LINE_BYTES, READING, VERSION, ending, failure, short_path
 
 MOST_CLIENTS = 32
 """How many clients are served at once of those who may change things, and as many again of those who may only ask."""
@@ -252,7 +252,8 @@ class ControlServer:
             if command not in READING and not client.may_change:
                 raise DeniedError(f"`stellwerk {command[:40]}` takes root, or the user that the daemon runs as")
         except StellwerkError as exc:
-            yield failure(exc)
+            # A request that our own end cut short says nothing of who made it.
+            yield failure(ending() if self._closing.is_set() else exc)
             return
         if command == "status":
             yield {"end": "done", "status": self._board.read()[1]}

@@ -34,7 +34,7 @@ from reconciler.core.status import status
 from reconciler.core.suspension import Suspension
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
-from reconciler.services.control_protocol import EndingError
+from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import Board, ControlServer, Job
 from reconciler.services.interpretation import NodeInterpreter, document
 from reconciler.services.this_node import ThisNode, this_node
@@ -326,7 +326,7 @@ class Daemon:
                 self._jobs.put(job)
                 self._bell.ring()
                 return
-        job.fail(_ending())
+        job.fail(ending())
 
     def _carry_out(self, job: Job) -> None:
         deeds: dict[str, Callable[[Job], dict[str, Any] | None]] = {
@@ -448,11 +448,7 @@ class Daemon:
         self._waiting.clear()
         with contextlib.suppress(queue.Empty):
             while True:
-                self._jobs.get_nowait().fail(_ending())
-
-
-def _ending() -> EndingError:
-    return EndingError("the daemon is ending; say it again when another one runs")
+                self._jobs.get_nowait().fail(ending())
 
 
 def _read(path: Path) -> Document:
