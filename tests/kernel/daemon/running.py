@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.core.errors import StellwerkError
 from reconciler.services.control_client import Control
@@ -121,6 +121,9 @@ class Daemon(Program):
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+P = TypeVar("P", bound=Program)
+
+
 class Programs:
     """Starts processes in a host, and ends them all."""
 
@@ -178,7 +181,7 @@ class Programs:
             )
         return process, log
 
-    def _kept(self, one: Any) -> Any:
+    def _kept(self, one: P) -> P:
         self._started.append(one)
         return one
 

@@ -29,7 +29,7 @@ def _answers(node: Host) -> bool:
     return done.returncode == 0
 
 
-def test_the_one_who_applies_is_told(node: Host, start: Programs) -> None:
+def the_one_who_applies_is_told(node: Host, start: Programs) -> None:
     _neighbour(node)
     well = start.client("apply", node.node_file(WELL))
     assert well.wait() == 0, well.said()
@@ -50,7 +50,7 @@ def test_the_one_who_applies_is_told(node: Host, start: Programs) -> None:
     assert "ping fd00:6d65::9" in history.said()
 
 
-def test_a_changed_file_under_the_daemon_is_undone_and_held_off(node: Host, start: Programs) -> None:
+def a_changed_file_under_the_daemon_is_undone_and_held_off(node: Host, start: Programs) -> None:
     _neighbour(node)
     daemon = start.synced(node.node_file(WELL))
     node.node_file(CUT, "new.yaml").rename(node.folder / "node.yaml")
@@ -69,3 +69,6 @@ def test_a_changed_file_under_the_daemon_is_undone_and_held_off(node: Host, star
     node.node_file(other, "new.yaml").rename(node.folder / "node.yaml")
     daemon.until(lambda status: status["recent"][-1]["event"] == "confirmed", "the checks to confirm it")
     assert daemon.until_synced()["health"]["state"] == "healthy"
+
+
+SCENARIOS = (the_one_who_applies_is_told, a_changed_file_under_the_daemon_is_undone_and_held_off)

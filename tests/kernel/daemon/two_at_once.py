@@ -12,7 +12,7 @@ addresses:
 """
 
 
-def test_a_second_daemon_is_refused(node: Host, start: Programs) -> None:
+def a_second_daemon_is_refused(node: Host, start: Programs) -> None:
     first = start.synced(node.node_file(exit_of(1)))
     before = kernel_state(node)
     same = start.daemon(node.folder / "node.yaml")
@@ -31,7 +31,7 @@ def test_a_second_daemon_is_refused(node: Host, start: Programs) -> None:
     assert not (node.folder / "other").exists()
 
 
-def test_an_apply_goes_to_the_daemon(node: Host, start: Programs) -> None:
+def an_apply_goes_to_the_daemon(node: Host, start: Programs) -> None:
     daemon = start.synced(node.node_file(PLAIN))
     given = node.node_file(PLAIN.replace("6d65::1", "6d65::2"), "given.yaml")
     applied = start.client("apply", given)
@@ -48,7 +48,7 @@ def test_an_apply_goes_to_the_daemon(node: Host, start: Programs) -> None:
     assert "nothing was changed" in around.said() or "nothing is changed" in around.said()
 
 
-def test_two_changes_on_trial_at_once(node: Host, start: Programs) -> None:
+def two_changes_on_trial_at_once(node: Host, start: Programs) -> None:
     """The second one goes to who sees the first one through; neither is carried out in halves."""
     first = start.client("apply", node.node_file(PLAIN), "--confirm", "60s")
     second = start.client(
@@ -66,7 +66,7 @@ def test_two_changes_on_trial_at_once(node: Host, start: Programs) -> None:
     assert start.client("rollback").wait() == 0
 
 
-def test_a_daemon_waits_for_no_trial(node: Host, start: Programs) -> None:
+def a_daemon_waits_for_no_trial(node: Host, start: Programs) -> None:
     applied = start.client("apply", node.node_file(PLAIN), "--confirm", "60s")
     assert applied.wait() == 0
     (holder,) = holders(node)
@@ -77,3 +77,9 @@ def test_a_daemon_waits_for_no_trial(node: Host, start: Programs) -> None:
     assert start.client("confirm").wait() == 0
     until(lambda: not holders(node), "the end of who saw the trial through")
     start.synced(node.folder / "node.yaml")
+
+
+SCENARIOS = (
+    *(a_second_daemon_is_refused, an_apply_goes_to_the_daemon),
+    *(two_changes_on_trial_at_once, a_daemon_waits_for_no_trial),
+)

@@ -1,22 +1,17 @@
-"""A change that is to be confirmed ends confirmed or undone, whoever dies meanwhile.
-
-Each scenario has a host of its own, and several run at once: most of their time is waiting for the time of a trial.
-"""
+"""A change that is to be confirmed ends confirmed or undone, whoever dies meanwhile."""
 
 import os
 import pty
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 
-import pytest
-
 from reconciler.backends.state_folder import StateFolder
-from tests.host import Host, host, until
-from tests.kernel.daemon.running import STELLWERK, Daemon, Program, Programs, alive, holders, programs
+from tests.host import Host, until
+from tests.kernel.daemon.running import STELLWERK, Daemon, Program, Programs, alive, holders
 
 BEFORE = """
 version: 1
@@ -25,7 +20,6 @@ addresses: [{interface: mesh0, addresses: ["fd00:6d65::1/64", "fd00:6d65::2/64"]
 """
 CHANGED = BEFORE.replace("::2/64", "::3/64")
 SECONDS = 6
-AT_ONCE = 4
 
 
 class Scene:
@@ -317,7 +311,7 @@ def _kill(scene: Scene) -> None:
     assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
 
 
-SCENARIOS: tuple[Callable[[Scene], None], ...] = (
+TRIALS: tuple[Callable[[Scene], None], ...] = (
     *(undone_alone, undone_by_a_daemon, the_first_one_ever_is_undone_to_nothing),
     *(client_killed_at_the_arming, client_killed_at_the_arming_with_a_daemon, terminal_gone),
     *(holder_killed_then_confirmed_too_late, holder_killed_then_applied_too_late, holder_killed_then_run),
@@ -327,29 +321,12 @@ SCENARIOS: tuple[Callable[[Scene], None], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, BaseException | None]:
-    """What became of each scenario."""
+def _staged(scenario: Callable[[Scene], None]) -> Callable[[Host, Programs], None]:
+    @wraps(scenario)
+    def staged(node: Host, start: Programs) -> None:
+        scenario(Scene(node, start))
 
-    folders = [tmp_path_factory.mktemp("node") for _ in SCENARIOS]
-
-    def play(scenario: Callable[[Scene], None], folder: Path) -> BaseException | None:
-        try:
-            with host(folder) as node, programs(node) as start:
-                try:
-                    scenario(Scene(node, start))
-                except BaseException as exc:
-                    exc.add_note(start.all_said())
-                    raise
-        except BaseException as exc:  # noqa: BLE001 - it is raised by the test of the scenario
-            return exc
-        return None
-
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return dict(zip((one.__name__ for one in SCENARIOS), threads.map(play, SCENARIOS, folders), strict=True))
+    return staged
 
 
-@pytest.mark.parametrize("scenario", [one.__name__ for one in SCENARIOS])
-def test_trial(scenario: str, played: dict[str, BaseException | None]) -> None:
-    if (error := played[scenario]) is not None:
-        raise error
+SCENARIOS = tuple(map(_staged, TRIALS))
