@@ -62,6 +62,10 @@ class FakeClock:
         self._wall += now - self._now
         self._now = now
 
+    def set_wall(self, wall: float) -> None:
+        """Set the time of day, as NTP or a person does."""
+        self._wall = wall
+
     def reboot(self) -> None:
         self._now, self._wall, self._boot = 10.0, self._wall + 30, self._boot + 1
 
@@ -164,7 +168,10 @@ class FakeChecker:
 
 
 class Toys(World):
-    """Things in memory. ``errors`` are given for requests about a name, ``forgets`` names what is done in vain."""
+    """Things in memory. ``errors`` are given for requests about a name, ``forgets`` names what is done in vain.
+
+    A request takes so many ``seconds``.
+    """
 
     def __init__(self, fate: Fate, journal: list[str]) -> None:
         super().__init__()
@@ -175,6 +182,8 @@ class Toys(World):
         self.tried: list[str] = []
         self.looks = 0
         self.after_request: Callable[[], None] = lambda: None
+        self.seconds = 0.0
+        self.after_seconds: Callable[[float], None] = lambda _: None
 
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         self.looks += 1
@@ -189,6 +198,7 @@ class Toys(World):
         self.fate.step()
         self.journal.append(f"request {name}")
         self.tried.append(name)
+        self.after_seconds(self.seconds)
         if name in self.errors:
             return self.errors[name]
         before = dict(self.things)
@@ -358,6 +368,10 @@ class ToyStage(Stage):
 
     backend: Toys
     interpreter: ToyInterpreter
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.backend.after_seconds = self.clock.advance
 
     def there(self) -> str:
         """Return the toys that are there, in lines."""

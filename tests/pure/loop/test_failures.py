@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from intent.resources.resource import Request
+from reconciler.core.backend import News
 from reconciler.core.errors import BusyError, DamagedStateError, RejectedError, UnsupportedError
-from tests.pure.core.thing import Make
-from tests.pure.loop.rig import ToyStage, document, toy_stage
+from tests.pure.core.thing import Make, key
+from tests.pure.loop.rig import RealStage, ToyStage, document, toy_stage
 
 
 def attempts(toys: ToyStage, name: str, seconds: float) -> list[float]:
@@ -338,3 +339,60 @@ def test_what_our_own_attempts_stir_up_does_not_shorten_the_wait(toys: ToyStage)
     toys.after_turn = echo
     toys.run(900)
     assert tries[-1] - tries[-2] > 100
+
+
+def test_what_fails_slowly_waits_from_its_end_on(toys: ToyStage) -> None:
+    toys.backend.errors["slow"] = BusyError("did not end in time")
+    toys.backend.seconds = 40
+    toys.file("slow")
+    start = toys.clock.now()
+    toys.loop.turn()
+    assert toys.clock.now() - start == 40
+    assert toys.loop.due() > toys.clock.now()
+
+
+def test_no_attempt_is_lost_while_it_is_decided(toys: ToyStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    toys.backend.errors["a"] = BusyError("a is busy")
+    toys.file("a")
+    toys.run(0.01)
+    del toys.backend.errors["a"]
+    # Time goes on between any two looks at the clock.
+    now = toys.clock.now
+    monkeypatch.setattr(toys.clock, "now", lambda: (toys.clock.advance(0.02), now())[1])
+    for _ in range(30):
+        toys.loop.hear(News(frozenset({"thing"})))
+        toys.loop.turn()
+    monkeypatch.undo()
+    toys.run(2)
+    assert toys.there() == "a"
+
+
+def test_what_needs_no_record_is_done_though_the_disk_is_full(node: RealStage) -> None:
+    node.file(
+        "version: 1\nnode: a\naddresses: [{interface: mesh0, addresses: ['fd00:1::1/64']}]\n"
+        "gre: [{name: gre-1, mode: ip6gre, local: '2001:db8:1::2', remote: '2001:db8:1::9'}]\n"
+    )
+    node.backend.kernel.keeps_address_protocol = False
+    node.disk.full.add("inventory")
+    node.run(5)
+    assert any("gre-1" in line for line in node.backend.describe())
+    assert not any("fd00:1::1" in line for line in node.backend.describe())
+    assert any("no space left" in reason for reason in node.status["health"]["reasons"])
+    node.disk.full.clear()
+    node.run(400)
+    assert node.status["sync"]["state"] == "synced"
+
+
+def test_a_removal_that_cannot_be_recorded_is_told_as_done(toys: ToyStage) -> None:
+    toys.file("a; b")
+    toys.run(1)
+    toys.disk.full.add("inventory")
+    toys.file("a")
+    toys.run(1)
+    assert toys.there() == "a"
+    assert [one["description"] for one in toys.history.of("changed")[-1]["operations"]] == ["thing b"]
+    assert toys.status["health"]["state"] == "degraded"
+    toys.disk.full.clear()
+    toys.run(400)
+    assert list(toys.disk.inventory.entries) == [key("a")]
+    assert toys.status["health"]["state"] == "healthy"

@@ -306,3 +306,15 @@ def test_a_damaged_suspension_holds_until_somebody_lifts_it(calm: ToyStage) -> N
     calm.run()
     assert calm.there() == "a; b"
     assert calm.status["health"]["reasons"] == []
+
+
+def test_a_suspension_takes_its_time_whatever_the_time_of_day_is_set_to(calm: ToyStage) -> None:
+    calm.loop.suspend("work on the mast", 7200)
+    calm.lose("a")
+    calm.clock.set_wall(1_900_000_000.0)
+    calm.run(7000)
+    assert calm.status["mode"]["mode"] == "suspended"
+    assert calm.status["mode"]["until"] == pytest.approx(1_900_000_000.0 + 7200)
+    calm.clock.set_wall(1_000.0)
+    calm.run(300)
+    assert calm.status["mode"]["mode"] == "enforce"

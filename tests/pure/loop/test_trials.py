@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.core.errors import BusyError, RefusedError, StellwerkError
 from reconciler.core.intents import Intents
+from reconciler.core.loop import Mode
 from tests.pure.loop.rig import ToyStage, document
 
 A = "a; b needs=a; c"
@@ -551,3 +552,83 @@ def test_what_the_node_is_held_at_is_never_put_in_quarantine(calm: ToyStage) -> 
     calm.run(600)
     assert calm.there() == A
     assert calm.loop.custody.intents.quarantine == ()
+
+
+# What cannot be done yet is not adopted behind the back of a trial.
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_cannot_be_seen_now_is_on_trial_all_the_same(calm: ToyStage, by_hand: bool) -> None:
+    calm.backend.hidden = BusyError("things: no answer")
+    if by_hand:
+        calm.loop.apply(document(B), 60)
+    else:
+        calm.file(ON_TRIAL)
+    calm.run(5)
+    calm.backend.hidden = None
+    calm.run(10)
+    assert calm.there() == B
+    calm.run(60)
+    check_rolled_back(calm)
+
+
+def test_what_waits_for_something_outside_is_on_trial(calm: ToyStage) -> None:
+    calm.file("confirm=60 | a; b needs=a; c; d needs=away")
+    calm.run(1)
+    assert calm.disk.intents.trial is not None
+
+
+def test_a_roll_back_is_made_though_the_disk_is_full(trial: ToyStage) -> None:
+    trial.disk.full |= {"inventory", "intents", "suspension"}
+    trial.run(100)
+    assert trial.there() == A
+
+
+def test_slow_checks_can_confirm(calm: ToyStage) -> None:
+    calm.file(CHECKED)
+    calm.loop.turn()
+    calm.clock.advance(31)
+    calm.answer(True)
+    calm.run(5)
+    assert calm.loop.custody.intents.trial is None
+    assert calm.there() == B
+
+
+def test_who_only_reports_ends_no_trial(trial: ToyStage) -> None:
+    trial.restart(Mode.REPORT)
+    trial.file(A)
+    trial.run(300)
+    for command in (trial.loop.confirm, trial.loop.roll_back):
+        with pytest.raises(RefusedError, match="only reported"):
+            command()
+    assert trial.disk.intents.trial is not None
+    trial.restart(Mode.ENFORCE)
+    trial.run(1)
+    check_rolled_back(trial)
+
+
+def test_what_was_rolled_back_stays_in_quarantine_though_the_intents_are_lost(trial: ToyStage) -> None:
+    trial.run(100)
+    check_rolled_back(trial)
+    trial.disk.intents = Intents()
+    trial.restart()
+    trial.run(100)
+    assert trial.there() == A
+    assert any("quarantine" in reason for reason in trial.status["health"]["reasons"])
+    trial.loop.retry()
+    trial.run(1)
+    assert trial.there() == B
+    trial.restart()
+    assert trial.loop.custody.intents.quarantine == ()
+
+
+def test_an_apply_that_fails_on_the_way_says_that_it_is_adopted(
+    calm: ToyStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StellwerkError("it broke")
+
+    monkeypatch.setattr(calm.loop.rounds, "apply", fail)
+    with pytest.raises(StellwerkError, match=r"adopted.*it broke") as caught:
+        calm.loop.apply(document(B))
+    assert not isinstance(caught.value, RefusedError)
