@@ -416,6 +416,30 @@ def test_a_group_may_open_it(tmp_path: Path) -> None:
     assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, own.gr_gid)
 
 
+def test_a_client_whose_thread_never_began_is_no_fault_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may be closed after a client was taken in and before its thread begins."""
+    server = opened(tmp_path / "socket")
+    start, begins, go_on = threading.Thread.start, threading.Event(), threading.Event()
+
+    def late(thread: threading.Thread) -> None:
+        if thread.name == "client":
+            begins.set()
+            go_on.wait(PATIENCE_SECONDS)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", late)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "socket"))
+        assert begins.wait(PATIENCE_SECONDS)
+        try:
+            server.close(seconds=0.1)
+        finally:
+            go_on.set()
+        wait_for(lambda: not server.clients(), "it is gone")
+
+
 def test_texts_that_are_no_unicode_arrive(tmp_path: Path) -> None:
     board = Board()
     board.put({"file": "n\udcff.yaml"})
