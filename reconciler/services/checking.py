@@ -22,21 +22,39 @@ class BackgroundChecker:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._results: queue.SimpleQueue[Results] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._busy = False
 
     def start(self, checks: Sequence[Check], turn: int) -> None:
-        """Begin with the checks, unless some are under way."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, args=(tuple(checks), turn), name="checks", daemon=True)
-            self._thread.start()
+        """Begin with the checks, unless some are under way or their results were not taken yet."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            threading.Thread(target=self._run, args=(tuple(checks), turn), name="checks", daemon=True).start()
+        except RuntimeError as exc:
+            why = f"not carried out: no thread could be started ({exc}); the machine is short of memory or processes"
+            self._end(_failed(checks, why), turn)
 
     def take(self) -> Results | None:
         """Return results and the turn of the checks they are of, ``None`` when there are no new ones."""
         try:
-            return self._results.get_nowait()
+            results = self._results.get_nowait()
         except queue.Empty:
             return None
+        self._busy = False
+        return results
 
     def _run(self, checks: tuple[Check, ...], turn: int) -> None:
-        self._results.put((carry_out(checks), turn))
+        results = _failed(checks, "not carried out, by a fault of stellwerk that the log shows; report it")
+        try:
+            results = carry_out(checks)
+        finally:
+            self._end(results, turn)
+
+    def _end(self, results: tuple[CheckResult, ...], turn: int) -> None:
+        self._results.put((results, turn))
         self._ring()
+
+
+def _failed(checks: Sequence[Check], why: str) -> tuple[CheckResult, ...]:
+    return tuple(CheckResult(check, False, why) for check in checks)

@@ -137,7 +137,13 @@ class ControlServer:
             listener.close()
             raise
         self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
+        try:
+            threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
+        except RuntimeError as exc:
+            self.close()
+            raise StellwerkError(
+                f"the control socket {self.path} cannot be served: no thread could be started"
+            ) from exc
 
     def clients(self) -> int:
         """Return how many clients are being served."""
@@ -164,7 +170,9 @@ class ControlServer:
                 client.connection.shutdown(socket.SHUT_RD)
         end = time.monotonic() + seconds
         for thread in clients:
-            thread.join(max(0.0, end - time.monotonic()))
+            # One that has not begun yet, or never will, says nothing.
+            with contextlib.suppress(RuntimeError):
+                thread.join(max(0.0, end - time.monotonic()))
 
     def _group_number(self) -> int | None:
         if self._group is None:

@@ -105,6 +105,7 @@ def test_a_fault_in_a_check_is_no_end_of_checks(monkeypatch: pytest.MonkeyPatch)
         patch.setattr(checking, "carry_out", fail)
         checker.start([CHECK], 1)
         (result,), _ = waited(bell, checker)
+        wait_for(lambda: all(one.name != "checks" for one in threading.enumerate()), "its thread ends")
     assert not result.passed
     monkeypatch.setattr(checking, "carry_out", lambda _: ())
     checker.start([CHECK], 2)
