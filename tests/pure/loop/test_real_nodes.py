@@ -179,3 +179,19 @@ def test_what_somebody_deletes_is_made_again_by_looking_where_the_news_say(text:
     node.loop.reconcile()
     node.run(5)
     assert [entry for entry in node.journal if entry.startswith("request")] == []
+
+
+def test_what_needs_no_record_is_done_though_the_disk_is_full(node: RealStage) -> None:
+    node.file(
+        "version: 1\nnode: a\naddresses: [{interface: mesh0, addresses: ['fd00:1::1/64']}]\n"
+        "gre: [{name: gre-1, mode: ip6gre, local: '2001:db8:1::2', remote: '2001:db8:1::9'}]\n"
+    )
+    node.backend.kernel.addresses.keeps_protocol = False
+    node.disk.full.add("inventory")
+    node.run(5)
+    assert any("gre-1" in line for line in node.backend.describe())
+    assert not any("fd00:1::1" in line for line in node.backend.describe())
+    assert any("no space left" in reason for reason in node.status["health"]["reasons"])
+    node.disk.full.clear()
+    node.run(400)
+    assert node.status["sync"]["state"] == "synced"

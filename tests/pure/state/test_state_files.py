@@ -136,10 +136,10 @@ def test_a_damaged_suspension_can_be_lifted(folder: StateFolder) -> None:
 
 def test_a_suspension_runs_out_when_it_has_an_end_and_when_the_machine_starts() -> None:
     clock = FakeClock()
-    wall = clock.wall()
+    now = clock.now()
     assert Suspension("", 1.0, None, "boot 1").why_over(clock) is None
-    assert Suspension("", 1.0, wall + 0.1, "boot 1").why_over(clock) is None
-    assert Suspension("", 1.0, wall, "boot 1").why_over(clock) == "the time of the suspension is over"
+    assert Suspension("", 1.0, now + 0.1, "boot 1").why_over(clock) is None
+    assert Suspension("", 1.0, now, "boot 1").why_over(clock) == "the time of the suspension is over"
     clock.reboot()
     assert Suspension("", 1.0, None, "boot 1").why_over(clock) == "the machine was started anew"
 
@@ -199,7 +199,7 @@ def sealed(document: dict[str, Any]) -> str:
 DOCUMENT = {"name": "a", "text": "b", "digest": "c"}
 TRIAL = {"document": DOCUMENT, "before": None, "seconds": 60.0, "deadline": 1, "boot": "x", "since": 2.5}
 INVENTORY: dict[str, Any] = {"version": 1, "objects": [], "partitions": {}}
-SUSPENSION: dict[str, Any] = {"version": 1, "reason": "r", "since": 1.0, "until": None, "boot": "x"}
+SUSPENSION: dict[str, Any] = {"version": 1, "reason": "r", "since": 1.0, "deadline": None, "boot": "x"}
 
 
 @pytest.mark.parametrize(
