@@ -83,11 +83,9 @@ class Retries:
 
 @dataclass(slots=True)
 class Fight:
-    """The repairs of one object that others keep undoing. ``since`` is when the first of them was."""
+    """The latest repairs of one object that others keep undoing, and who did so last."""
 
-    since: float
     repairs: deque[float] = field(default_factory=lambda: deque(maxlen=FIGHT_REPAIRS))
-    count: int = 0
     level: int = 0
     until: float = 0.0
     actor: str = ""
@@ -105,11 +103,10 @@ class Fights:
 
         Returns whether it is now known for a fight, and was not before.
         """
-        fight = self._known.setdefault(key, Fight(now))
+        fight = self._known.setdefault(key, Fight())
         if fight.repairs and now - fight.repairs[-1] > FIGHT_WITHIN_SECONDS + 2 * self._delay(fight):
-            fight = self._known[key] = Fight(now)
+            fight = self._known[key] = Fight()
         fight.repairs.append(now)
-        fight.count += 1
         fight.actor = actor or fight.actor
         often = len(fight.repairs) == FIGHT_REPAIRS and now - fight.repairs[0] <= FIGHT_WITHIN_SECONDS
         if not often and fight.level == 0:

@@ -57,7 +57,28 @@ def _fight(name: str, actor: str) -> str:
 
 
 def status(loop: Loop) -> dict[str, Any]:
-    """Return the status. Its keys and their meaning change only with the version."""
+    """Return the status now. Its keys and their meaning change only with the version."""
+    return at(standing(loop), loop.clock.now())
+
+
+def at(standing: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return the status at a time by the clock's `now`: what has a time to come is told by the seconds until then."""
+    trial = standing["trial"]
+    if trial is not None:
+        trial = {**trial, "seconds_left": round(max(0.0, trial["deadline"] - now), 1)}
+        del trial["deadline"]
+    objects = []
+    for one in standing["objects"]:
+        if "retry_at" in one:
+            again = one["retry_at"]
+            one = {**one, "retry_in": None if again is None else round(max(0.0, again - now), 1)}
+            del one["retry_at"]
+        objects.append(one)
+    return {**standing, "trial": trial, "objects": objects}
+
+
+def standing(loop: Loop) -> dict[str, Any]:
+    """Return the status as it stands until something happens; `at` makes of it the one at a time."""
     why = reasons(loop)
     plan = None if loop.seen is None else loop.seen.plan
     return {
@@ -121,7 +142,8 @@ def _trial(loop: Loop) -> dict[str, Any] | None:
     return {
         "digest": trial.document.digest,
         "since": round(trial.since, 3),
-        "seconds_left": round(trial.seconds_left(loop.clock), 1),
+        # Of another start of the machine it says nothing: that trial is over.
+        "deadline": trial.deadline if trial.boot == loop.clock.boot() else 0.0,
         "confirmed_by": "checks" if loop.wanted is not None and loop.wanted.checks else "hand",
     }
 
@@ -130,19 +152,19 @@ def _objects(loop: Loop) -> list[dict[str, Any]]:
     """Return the objects that are not as they should be, each with its state and the reason."""
     if loop.seen is None:
         return []
-    plan, now = loop.seen.plan, loop.clock.now()
+    plan = loop.seen.plan
     fights, failures = loop.rounds.fights.all(), loop.rounds.retries.failures
     found = []
     for operation in plan.operations:
         told = {**facts.named(operation.key, operation.resource), "state": "drifted", "reason": operation.reason}
         if (failure := failures.get(operation.key)) is not None:
-            again = None if math.isinf(failure.until) else round(max(0.0, failure.until - now), 1)
-            told |= {"state": "failed", "reason": failure.error, "retry_in": again}
+            again = None if math.isinf(failure.until) else failure.until
+            told |= {"state": "failed", "reason": failure.error, "retry_at": again}
         elif (fight := fights.get(operation.key)) is not None:
             told |= {
                 "state": "fought over",
                 "reason": _fight(str(operation.key), fight.actor),
-                "retry_in": round(max(0.0, fight.until - now), 1),
+                "retry_at": fight.until,
             }
         found.append(told)
     found += [

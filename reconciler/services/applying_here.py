@@ -43,7 +43,7 @@ def apply(state_folder: Path, order: Order, say: Say) -> dict[str, Any]:
     """
     with loop_here(state_folder) as loop:
         if loop.custody.trial_is_over():
-            loop.turn()
+            loop.settle()
             say({"event": "note", "text": "an earlier change was not confirmed in time and was undone first"})
         return applying.apply(loop, order, say)
 
