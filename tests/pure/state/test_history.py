@@ -296,8 +296,8 @@ def test_long_lines_are_read_from_the_end(history: HistoryFile) -> None:
 
 @pytest.mark.parametrize(
     "torn",
-    [b'{"event":"chan', b"\0" * 300, b"{}\n", b"\xff\xfe\n", b"\n", LINES[0][:-1], b"[" * 100_000],
-    ids=["half", "zeros", "no entry", "no text", "empty", "no line break", "deep"],
+    [b'{"event":"chan', b"\0" * 300, LINES[0][:-1], b"[" * 100_000],
+    ids=["half", "zeros", "no line break", "deep"],
 )
 def test_a_torn_last_line_is_cut_off_and_told(history: HistoryFile, path: Path, torn: bytes) -> None:
     fill(history, 3)
@@ -313,6 +313,19 @@ def test_a_torn_last_line_is_cut_off_and_told(history: HistoryFile, path: Path, 
     assert f"{len(torn)} bytes" in repaired["because"]
     assert len(repaired["torn"]) <= LONGEST_TEXT
     assert in_short(history) == []
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"\xff\xfe\n", b"\n"], ids=["no entry", "no text", "empty"])
+def test_a_whole_last_line_that_is_no_entry_stays_to_be_seen(history: HistoryFile, path: Path, line: bytes) -> None:
+    """No power cut writes it: somebody did."""
+    fill(history, 3)
+    with open(path, "ab") as file:
+        file.write(line)
+    fill(history, 1, 3)
+    assert told(history) == [0, 1, 2, 3]
+    assert REPAIRED not in events(history)
+    assert line in list(history.lines())
+    assert in_short(history)
 
 
 def test_a_head_that_is_one_behind_is_brought_up_and_told(history: HistoryFile, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.backends.state_folder import StateFolder
-from reconciler.core.errors import RefusedError
+from reconciler.core.errors import RefusedError, StellwerkError
 
 
 @pytest.fixture
@@ -135,3 +136,23 @@ def test_one_that_waits_gets_it_when_it_is_free(folder: StateFolder) -> None:
         process.stdin.flush()
         thread.join(60)
         assert got.is_set()
+
+
+def test_on_a_file_system_that_has_become_read_only_the_lock_is_taken(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with folder.locked():
+        pass
+    real = os.open
+
+    def read_only(path: str, flags: int, *arguments: int, **named: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return real(path, flags, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with folder.locked(role="run"), pytest.raises(RefusedError, match="another stellwerk"), folder.locked():
+        pass
+    (folder.folder / "lock").unlink()
+    with pytest.raises(StellwerkError, match="Read-only file system"), folder.locked():
+        pass
