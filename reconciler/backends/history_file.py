@@ -74,10 +74,6 @@ class HistoryFile:
         """Return the last lines, whole or not, the oldest first. Raises StellwerkError."""
         return list(islice(self._backwards(), max(0, count)))[::-1]
 
-    def entries(self) -> Iterator[Mapping[str, Any]]:
-        """Yield all entries that are kept, the oldest first, without lines that are none. Raises StellwerkError."""
-        return (entry for one in self.lines() if (entry := entry_of(one)) is not None)
-
     def lines(self) -> Iterator[bytes]:
         """Yield all lines that are kept, with their line breaks, the oldest first. Raises StellwerkError."""
         with contextlib.ExitStack() as stack:
@@ -184,7 +180,8 @@ class HistoryFile:
         """Cut a last line off that was not written to its end; return it, nothing when there is none."""
         with contextlib.suppress(FileNotFoundError), open(self._path(0), "r+b") as file:
             one = next(_lines_from_the_end(file), b"")
-            if one and (not one.endswith(b"\n") or entry_of(one) is None):
+            # A whole line that is no entry was written by somebody, and stays to be seen.
+            if one and not one.endswith(b"\n"):
                 file.truncate(os.fstat(file.fileno()).st_size - len(one))
                 os.fsync(file.fileno())
                 return one

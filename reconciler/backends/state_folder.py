@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler.backends.atomic_files import sync_folder
+from reconciler.backends.atomic_files import replace_file, sync_folder
 from reconciler.backends.state_folder_errors import refused
 from reconciler.backends.state_folder_files import FORMS, INTENTS, INVENTORY, SUSPENSION, Form, Value, read, write
-from reconciler.backends.state_folder_lock import Role, held
+from reconciler.backends.state_folder_lock import Role, locked
 from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
 from reconciler.core.suspension import Suspension
@@ -22,8 +22,8 @@ MOST_SET_ASIDE = 3
 class StateFolder:
     """The folder with what is known about this node; it is made, with mode 0700, at the first write.
 
-    Each ``load`` raises DamagedStateError for a file that is not as it was saved, and other StellwerkErrors; each
-    ``save`` raises StellwerkError.
+    Each ``load`` raises DamagedStateError for a file that is not as it was saved, VersionError for a whole one of
+    another version, and other StellwerkErrors; each ``save`` raises StellwerkError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,17 +70,31 @@ class StateFolder:
 
         Raises ValueError for a name that is not one of the files that are loaded here, StellwerkError.
         """
-        if name not in [form.name for form in FORMS]:
-            raise ValueError(f"{name} is no file that is loaded from the state folder")
-        path = self.folder / name
-        places = [self.folder / f"{name}.damaged-{number}" for number in range(1, MOST_SET_ASIDE + 1)]
-        place = next((one for one in places if not os.path.lexists(one)), places[-1])
+        path, place = self.folder / name, self._aside(name)
         try:
             os.rename(path, place)
             sync_folder(str(self.folder))
         except OSError as exc:
             raise refused(f"{path} cannot be moved to {place}", exc) from exc
         return place
+
+    def copy_aside(self, name: str) -> Path:
+        """Copy a damaged file to ``NAME.damaged-N``, and return where that is: another can take its place then.
+
+        Raises ValueError for a name that is not one of the files that are loaded here, StellwerkError.
+        """
+        path, place = self.folder / name, self._aside(name)
+        try:
+            replace_file(str(place), path.read_bytes(), 0o600)
+        except OSError as exc:
+            raise refused(f"{path} cannot be copied to {place}", exc) from exc
+        return place
+
+    def _aside(self, name: str) -> Path:
+        if name not in [form.name for form in FORMS]:
+            raise ValueError(f"{name} is no file that is loaded from the state folder")
+        places = [self.folder / f"{name}.damaged-{number}" for number in range(1, MOST_SET_ASIDE + 1)]
+        return next((one for one in places if not os.path.lexists(one)), places[-1])
 
     @contextlib.contextmanager
     def locked(self, *, role: Role = "apply", wait_seconds: float = 0) -> Iterator[None]:
@@ -93,7 +107,7 @@ class StateFolder:
             self._make_folder()
         except OSError as exc:
             raise refused(f"{path} cannot be opened", exc) from exc
-        with held(path, role, wait_seconds):
+        with locked(path, role, wait_seconds):
             yield
 
     def _write(self, form: Form[Value], value: Value) -> None:

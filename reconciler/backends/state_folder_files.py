@@ -13,7 +13,7 @@ from intent.resources.resource import Key
 from reconciler.backends.atomic_files import replace_file
 from reconciler.backends.state_folder_errors import unreadable
 from reconciler.backends.state_folder_values import decode, encode
-from reconciler.core.errors import DamagedStateError
+from reconciler.core.errors import DamagedStateError, VersionError
 from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
 from reconciler.core.suspension import Suspension
@@ -33,7 +33,10 @@ class Form(Generic[Value]):
 
 
 def read(folder: Path, form: Form[Value]) -> Value | None:
-    """Return what is kept, ``None`` when there is no file. Raises DamagedStateError, other StellwerkErrors."""
+    """Return what is kept, ``None`` when there is no file.
+
+    Raises DamagedStateError, VersionError for a whole file of another version, other StellwerkErrors.
+    """
     path = folder / form.name
     try:
         text = path.read_text(encoding="utf-8")
@@ -44,7 +47,13 @@ def read(folder: Path, form: Form[Value]) -> Value | None:
     except UnicodeDecodeError as exc:
         raise _damaged(path, form, "it is no text") from exc
     try:
-        return form.decode(_checked(json.loads(text)))
+        version, content = _checked(json.loads(text))
+        if version != VERSION:
+            raise VersionError(
+                f"{path} is of version {version}, and this stellwerk reads {VERSION}: run the stellwerk that wrote it. "
+                f"{form.meaning}"
+            )
+        return form.decode(content)
     except RecursionError as exc:
         raise _damaged(path, form, "it is nested too deeply") from exc
     except (ValueError, LookupError, TypeError, OverflowError) as exc:
@@ -61,19 +70,18 @@ def write(folder: Path, form: Form[Value], value: Value) -> None:
     replace_file(str(folder / form.name), content.encode("ascii"), 0o600)
 
 
-def _checked(document: Any) -> dict[str, Any]:
-    """Return the content of a document whose version and checksum are right."""
+def _checked(document: Any) -> tuple[int, dict[str, Any]]:
+    """Return the version and the content of a document whose checksum is right."""
     if not isinstance(document, dict):
         raise TypeError("it is no JSON object")
     content = dict(document)
     checksum = content.pop("sha256", None)
-    version = content.get("version")
-    if type(version) is not int or version != VERSION:
-        raise ValueError(f"its version is {version!r:.20}, and this stellwerk reads {VERSION}")
     if checksum != _checksum(content):
         raise ValueError("its checksum is wrong, so it was altered or cut" if checksum else "it has no checksum")
-    del content["version"]
-    return content
+    version = content.pop("version", None)
+    if type(version) is not int:
+        raise TypeError(f"its version is {version!r:.20}")
+    return version, content
 
 
 def _checksum(document: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -25,14 +26,13 @@ _LONGEST_NOTE_BYTES = 64
 
 
 @contextlib.contextmanager
-def held(path: Path, role: Role, wait_seconds: float) -> Iterator[None]:
+def locked(path: Path, role: Role, wait_seconds: float) -> Iterator[None]:
     """Hold the lock, once it is free, waiting so long at most; it ends with the process.
 
     Raises LockedError, which names the holder, when another has it; StellwerkError when it cannot be taken.
     """
     try:
-        # Not inherited: what we start, such as babeld, outlives us and must not keep the lock.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _opened(path)
     except OSError as exc:
         raise refused(f"{path} cannot be opened", exc) from exc
     try:
@@ -51,6 +51,21 @@ def held(path: Path, role: Role, wait_seconds: float) -> Iterator[None]:
                 os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """Return the lock's file, opened. Raises OSError."""
+    try:
+        # Not inherited: what we start, such as babeld, outlives us and must not keep the lock.
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        if exc.errno != errno.EROFS:
+            raise
+    # A disk that failed and was mounted read-only is no reason not to keep the node; flock(2) needs no right to write.
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS)) from exc
 
 
 def _take(descriptor: int, wait_seconds: float) -> None:

@@ -6,6 +6,7 @@
     ├── RefusedError            a conflict or a guard: nothing was changed
     │   ├── DamagedStateError   a file that is kept between runs cannot be understood
     │   └── LockedError         another process has the right to change the node
+    ├── VersionError            a file that is kept between runs was written by another version
     └── BackendError            a look or a change that a backend could not make
         ├── UnsupportedError    the kernel or daemon lacks what is asked for; trying again does not help
         ├── DeniedError         rights are missing
@@ -42,6 +43,10 @@ class DamagedStateError(RefusedError):
 
 class LockedError(RefusedError):
     """Another process has the right to change the node."""
+
+
+class VersionError(StellwerkError):
+    """A whole file that is kept between runs was written by another version of Stellwerk."""
 
 
 class BackendError(StellwerkError):

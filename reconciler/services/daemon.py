@@ -27,15 +27,15 @@ from reconciler.backends.state_folder import StateFolder
 from reconciler.backends.state_folder_lock import Role
 from reconciler.backends.watched_files import watched_files
 from reconciler.core.backend import Events
-from reconciler.core.errors import DamagedStateError, RefusedError, StellwerkError
+from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document
 from reconciler.core.loop import Loop, Mode, log
 from reconciler.core.status import status
-from reconciler.core.suspension import Suspension
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import Board, ControlServer, Job
+from reconciler.services.damage import set_damage_aside
 from reconciler.services.interpretation import NodeInterpreter, document
 from reconciler.services.this_node import ThisNode, this_node
 
@@ -103,7 +103,7 @@ class Daemon:
             stack.enter_context(state.locked(role=role, wait_seconds=LOCK_SECONDS))
             node = stack.enter_context(this_node(self._settings.state_folder, Resolvers(names)))
             stack.enter_context(self._signals())
-            damage = self._set_damage_aside(state)
+            damage = set_damage_aside(state, self._clock)
             self._names = names
             self._files = watched_files()
             stack.callback(self._files.close)
@@ -139,29 +139,6 @@ class Daemon:
                 ) from exc
 
     # The start.
-
-    def _set_damage_aside(self, state: StateFolder) -> list[tuple[str, str]]:
-        """Go on without files of the state folder that are damaged, rather than not at all.
-
-        Returns why, and what became of it, for each.
-        """
-        found = []
-        for name, read in (
-            ("inventory.json", state.load),
-            ("intents.json", state.load_intents),
-            ("suspension.json", state.load_suspension),
-        ):
-            try:
-                read()
-            except DamagedStateError as exc:
-                place = state.set_aside(name)
-                log.error("set aside", extra={"fact": {"because": str(exc), "outcome": f"moved to {place}"}})
-                found.append((f"{name} was damaged", f"moved to {place}"))
-                if name == "suspension.json":
-                    # Somebody wanted nothing changed, which is more likely still so than not.
-                    reason = f"changes were suspended, and the file that says why is damaged: {place}"
-                    state.save_suspension(Suspension(reason, self._clock.wall(), None, self._clock.boot()))
-        return found
 
     def _opened_events(self, node: ThisNode, stack: ExitStack) -> list[Events]:
         opened: list[Events] = []

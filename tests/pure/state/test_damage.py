@@ -1,4 +1,4 @@
-"""What is damaged on disk is set aside, and a suspension among it holds, whenever the power goes and the disk is full."""
+"""What is damaged is set aside, and a suspension among it holds, whenever the power goes and where the disk is full."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,18 @@ from hypothesis import strategies as st
 
 from reconciler.backends.history_file import HistoryFile
 from reconciler.core.errors import DeniedError, StellwerkError
-from reconciler.core.history import BEGINNING, DISAGREED, LONGEST_TEXT, REPAIRED, Head, chained, head_of, line, verify
+from reconciler.core.history import (
+    BEGINNING,
+    DISAGREED,
+    LONGEST_TEXT,
+    REPAIRED,
+    Head,
+    chained,
+    entry_of,
+    head_of,
+    line,
+    verify,
+)
 from tests.pure.state.dying import ends_at_call
 
 WALL = 1.7e9
@@ -192,12 +203,16 @@ def fill(history: HistoryFile, count: int, first: int = 0) -> None:
         history.append({"event": "changed", "number_told": number}, WALL + number)
 
 
+def entries(history: HistoryFile) -> list[Mapping[str, Any]]:
+    return [entry for one in history.lines() if (entry := entry_of(one)) is not None]
+
+
 def told(history: HistoryFile) -> list[int]:
-    return [entry["number_told"] for entry in history.entries() if "number_told" in entry]
+    return [entry["number_told"] for entry in entries(history) if "number_told" in entry]
 
 
 def events(history: HistoryFile) -> list[str]:
-    return [entry["event"] for entry in history.entries()]
+    return [entry["event"] for entry in entries(history)]
 
 
 def in_short(history: HistoryFile) -> list[str]:
@@ -220,7 +235,7 @@ def test_what_is_appended_is_read(history: HistoryFile, path: Path) -> None:
 
 
 def test_reading_makes_nothing(history: HistoryFile, path: Path) -> None:
-    assert list(history.entries()) == list(history.recent(5)) == []
+    assert entries(history) == list(history.recent(5)) == []
     assert history.verify().entries == 0
     assert not path.parent.exists()
 
@@ -286,7 +301,7 @@ def test_any_other_byte_on_disk_is_found(tmp_path_factory: pytest.TempPathFactor
 def test_long_lines_are_read_from_the_end(history: HistoryFile) -> None:
     for size in (1, 200_000, 3, 65_536, 65_535, 131_072, 7):
         history.append({"size": size, "many": ["x" * 1000] * (size // 1000)}, WALL)
-    assert [entry["size"] for entry in history.recent(100)] == [entry["size"] for entry in history.entries()]
+    assert [entry["size"] for entry in history.recent(100)] == [entry["size"] for entry in entries(history)]
     assert history.recent_lines(100) == list(history.lines())
     assert history.verify().flaws == ()
 
@@ -506,6 +521,6 @@ def test_what_cannot_be_read_is_named(history: HistoryFile, path: Path, monkeypa
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("io.FileIO", refuse)
-    for look in (history.verify, lambda: history.recent(1), lambda: list(history.entries())):
+    for look in (history.verify, lambda: history.recent(1), lambda: list(history.lines())):
         with pytest.raises(DeniedError, match=r"history\.jsonl cannot be read: Permission denied; run it as root"):
             look()
