@@ -48,14 +48,12 @@ class Resolver(ABC, Generic[R]):
 class Resolved:
     """The values for `intent.expansion.expand`, what the operator should know, and the keys made just now.
 
-    While ``references`` equal those of an earlier look, a node need not be expanded anew. ``files`` are the paths that
-    were read or looked for.
+    While ``references`` equal those of an earlier look, a node need not be expanded anew.
     """
 
     references: References
     notes: tuple[str, ...]
     generated: tuple[str, ...]
-    files: tuple[str, ...] = ()
 
 
 class Resolvers:
@@ -89,7 +87,6 @@ class Resolvers:
             References({reference: found[reference].value for reference in wanted}),
             tuple(note for reference in wanted for note in found[reference].notes),
             tuple(path for one in wanted if found[one].generated and (path := self._of(one).file(one)) is not None),
-            self.files(wanted),
         )
 
     def _of(self, reference: Reference[Any]) -> Resolver[Any]:
