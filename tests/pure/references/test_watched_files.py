@@ -347,3 +347,76 @@ def test_without_inotify_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_where_inotify_is_there_it_is_used() -> None:
     with closing(watched_files()) as watched:
         assert isinstance(watched, InotifyFiles)
+
+
+# A file that is being written.
+
+
+def told_meanwhile(watched: WatchedFiles, other: Path) -> frozenset[str]:
+    """Return all that is told up to a change of another file."""
+    other.write_text(str(time.monotonic_ns()))
+    return told_of(watched, other)
+
+
+def test_a_file_that_is_made_is_told_when_it_is_closed(by_inotify: InotifyFiles, tmp_path: Path) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    begin(by_inotify, file, other)
+    with open(file, "w") as writing:
+        assert str(file) not in told_meanwhile(by_inotify, other)
+        writing.write("half")
+        writing.flush()
+        os.fchmod(writing.fileno(), 0o600)
+        assert str(file) not in told_meanwhile(by_inotify, other)
+    told_of(by_inotify, file)
+
+
+def test_a_file_that_is_read_late_is_told_when_it_is_closed(by_inotify: InotifyFiles, tmp_path: Path) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    begin(by_inotify, file, other)
+    with open(file, "w") as writing:
+        writing.write("half")
+        writing.flush()
+        assert str(file) not in told_meanwhile(by_inotify, other)
+    told_of(by_inotify, file)
+
+
+@pytest.mark.parametrize("only_name", [True, False])
+def test_a_file_that_is_linked_to_its_name_is_told(by_inotify: InotifyFiles, tmp_path: Path, only_name: bool) -> None:
+    """Whole files that are not written over another are made so (link(2))."""
+    file, elsewhere = tmp_path / "here" / "file", tmp_path / "elsewhere"
+    file.parent.mkdir()
+    elsewhere.write_text("1")
+    begin(by_inotify, file)
+    os.link(elsewhere, file)
+    if only_name:
+        elsewhere.unlink()
+    told_of(by_inotify, file)
+
+
+def test_by_looking_a_file_is_told_when_it_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
+    file, other = str(tmp_path / "file"), str(tmp_path / "other")
+    stamps = {file: (2,), other: (2,)}
+    looks: list[dict[str, tuple[int, ...]]] = []
+    growing = threading.Event()
+
+    def stamp(path: str) -> tuple[int, ...]:
+        if path == file and growing.is_set():
+            # Longer at each look.
+            stamps[file] = (1, 1, len(looks), 1, 1)
+        looks.append(dict(stamps))
+        return stamps[path]
+
+    monkeypatch.setattr(module, "_stamp", stamp)
+    with closing(PolledFiles()) as watched:
+        begin(watched, file, other)
+        growing.set()
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while len(looks) < 12 and time.monotonic() < deadline:
+            assert file not in watched.read()
+            select.select([watched], [], [], 0.02)
+        growing.clear()
+        told_of(watched, file)
+        growing.set()
+        # What never rests is told too.
+        told_of(watched, file)
