@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
+import signal
+import stat
 import struct
 import threading
 from abc import ABC, abstractmethod
@@ -15,6 +18,8 @@ from reconciler.backends.bell import Bell
 from reconciler.core.errors import BusyError
 
 POLL_SECONDS = 1.0
+MOST_RESTLESS_LOOKS = 30
+"""A file that is another at each of so many looks is told all the same."""
 MOST_LINKS = 40
 """As many symbolic links as the kernel follows on the way to one file (path_resolution(7))."""
 
@@ -29,6 +34,7 @@ IN_Q_OVERFLOW = 0x00004000
 IN_IGNORED = 0x00008000
 IN_ONLYDIR = 0x01000000
 IN_DONT_FOLLOW = 0x02000000
+IN_ISDIR = 0x40000000
 
 # Not IN_MODIFY: a file that is being written is half a file until its writer closes it.
 _CHANGES = IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE
@@ -39,9 +45,10 @@ _READ_BYTES = 1 << 16
 class WatchedFiles(ABC):
     """Tells when what is found at some paths may have changed: content, rights, or a folder or link on the way.
 
-    A path need not exist. One that was not watched before is told once at the start, since it may have changed before
-    the watch was there. What another machine changes on a network file system is not told by inotify, nor is a file
-    system that is mounted over a folder.
+    A file that is being written is told when its writer closes it, or, by looking, when it stays as it is; it may be
+    told before where something else happens to it. A path need not exist. One that was not watched before is told once
+    at the start, since it may have changed before the watch was there. What another machine changes on a network file
+    system is not told by inotify, nor is a file system that is mounted over a folder.
     """
 
     @abstractmethod
@@ -99,6 +106,7 @@ class InotifyFiles(WatchedFiles):
         self._unwatchable: set[str] = set()
         self._ways: dict[str, frozenset[tuple[int, str]]] = {}
         self._paths: dict[int, dict[str, set[str]]] = {}
+        self._folders: dict[int, str] = {}
 
     def watch(self, paths: Iterable[str]) -> None:
         """Watch these paths and no others."""
@@ -129,8 +137,9 @@ class InotifyFiles(WatchedFiles):
             elif mask & IN_IGNORED:
                 # The folder is gone, and so is the kernel's watch.
                 moved.update(*self._paths.pop(watch, {}).values())
-            else:
-                moved |= self._paths.get(watch, {}).get(name, set())
+                self._folders.pop(watch, None)
+            elif (hanging := self._paths.get(watch, {}).get(name)) and not self._is_told_later(watch, mask, name):
+                moved |= hanging
         for path in moved:
             self._follow(path)
         if moved:
@@ -140,6 +149,13 @@ class InotifyFiles(WatchedFiles):
     def close(self) -> None:
         """End the watch."""
         self._opened.close()
+
+    def _is_told_later(self, watch: int, mask: int, name: str) -> bool:
+        """Return whether what happened is the beginning, or a part, of the writing of a file, which its close ends."""
+        if mask & IN_ISDIR or not mask & (IN_CREATE | IN_ATTRIB):
+            return False
+        writing = _is_being_written(os.path.join(self._folders[watch], name))
+        return writing is True or (writing is None and bool(mask & IN_CREATE))
 
     def _follow(self, path: str) -> None:
         """Watch what is on the way to a path now, and no longer what was."""
@@ -168,6 +184,7 @@ class InotifyFiles(WatchedFiles):
                 del names[name]
             if not names:
                 del self._paths[watch]
+                self._folders.pop(watch, None)
                 self._inotify.remove(watch)
 
     def _way(self, path: str) -> tuple[frozenset[tuple[int, str]], bool]:
@@ -186,7 +203,9 @@ class InotifyFiles(WatchedFiles):
                 folder = os.path.dirname(folder) if name == ".." else folder
                 continue
             try:
-                entries.add((self._inotify.add(folder), name))
+                watch = self._inotify.add(folder)
+                entries.add((watch, name))
+                self._folders[watch] = folder
             except (FileNotFoundError, NotADirectoryError, ValueError):
                 break
             except OSError:
@@ -216,6 +235,7 @@ class PolledFiles(WatchedFiles):
         self._bell = Bell()
         self._turn = threading.Condition()
         self._seen: dict[str, _Stamp | None] = {}
+        self._restless: dict[str, tuple[_Stamp, int]] = {}
         self._changed: set[str] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -273,11 +293,23 @@ class PolledFiles(WatchedFiles):
 
     def _compare(self, stamps: dict[str, _Stamp]) -> None:
         """Take note of what is not as it was. Locked."""
-        changed = {path for path, stamp in stamps.items() if path in self._seen and self._seen[path] != stamp}
+        changed = {path for path, stamp in stamps.items() if path in self._seen and self._rests_otherwise(path, stamp)}
         if changed and not self._closed:
             self._seen |= {path: stamps[path] for path in changed}
             self._changed |= changed
             self._bell.ring()
+
+    def _rests_otherwise(self, path: str, stamp: _Stamp) -> bool:
+        """Return whether a file is another than before, and stays so: one that is being written is half a file."""
+        before = self._seen[path]
+        last, looks = self._restless.pop(path, ((), 0))
+        if stamp == before:
+            return False
+        is_there = len(stamp) > 1
+        if before is None or not is_there or stamp == last or looks >= MOST_RESTLESS_LOOKS:
+            return True
+        self._restless[path] = (stamp, looks + 1)
+        return False
 
 
 class _Inotify:
@@ -348,6 +380,32 @@ def _stamp(path: str) -> _Stamp:
     except ValueError:
         return ()
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _is_being_written(path: str) -> bool | None:
+    """Return whether somebody has a file open to write it, ``None`` where that cannot be said.
+
+    What is no regular file, or has two names, is not being written: whoever writes a file has made it with one.
+    """
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return False
+    try:
+        # A lease is not given on what is open to be written (F_SETLEASE of fcntl(2)). Whoever opens it just now waits
+        # for the next line, and the signal that says so would end the process were it not one that is ignored.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as exc:
+        return True if exc.errno == errno.EAGAIN else None
+    finally:
+        os.close(descriptor)
+    # One that is made is told before its maker has it open; nobody has need of an empty one.
+    return None if found.st_size == 0 else False
 
 
 def _link(path: str) -> str | None:
