@@ -184,6 +184,19 @@ def test_a_holder_that_nobody_speaks_to_ends(stage: Stage, monkeypatch: pytest.M
     assert len(stage.node.requests_seen) == before
 
 
+def test_a_holder_waits_for_the_checks_after_a_roll_back(stage: Stage, checks: Checks) -> None:
+    """They say whether the change was to blame."""
+    stage.file.write_text(node_text(ADDRESS, more=CHECKS))
+    assert stage.cli("apply FILE")[0] == 0
+    checks.passed = False
+    other = stage.write(node_text(ADDRESS, OTHER, more=CHECKS))
+    assert stage.cli(f"apply {other} --confirm 1s")[0] != 0
+    (running,) = stage.running
+    running.thread.join(PATIENCE_SECONDS)
+    assert not running.thread.is_alive()
+    assert "these checks fail now as well" in stage.cli("history")[1]
+
+
 def test_a_holder_changes_nothing_unasked(stage: Stage) -> None:
     """What has drifted is part of the plan that is shown, and not mended before."""
     assert stage.cli("apply FILE")[0] == 0
