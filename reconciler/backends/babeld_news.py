@@ -53,9 +53,14 @@ class Babelds:
         self._lock = threading.Lock()
 
     @property
+    def watched(self) -> bool:
+        """Whether news tell when a babeld comes, so that nobody need wait for it."""
+        return self._stream is not None
+
+    @property
     def patience_seconds(self) -> float:
         """How long to wait for a greeting or an answer."""
-        return PATIENCE_SECONDS if self._stream is None else WATCHING_PATIENCE_SECONDS
+        return WATCHING_PATIENCE_SECONDS if self.watched else PATIENCE_SECONDS
 
     def client(self, address: str) -> Client:
         """Return the client of an address. Raises RejectedError."""

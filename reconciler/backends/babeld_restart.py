@@ -22,6 +22,9 @@ COMMAND_SECONDS = 30.0
 START_SECONDS = 10.0
 """How long babeld may take from the command's end to its greeting."""
 
+WATCHING_START_SECONDS = 4.0
+"""The same where news tell that it has come: the rest of the node is not kept waiting."""
+
 _LAST_SECONDS = 0.5
 """How long to wait at least for a greeting, also when the time is nearly over."""
 
@@ -41,8 +44,8 @@ def pauses(deadline: float) -> Iterator[None]:
         yield
 
 
-def restart(request: RestartBabeld, client: Client) -> Connection:
-    """Run the command, wait until a new babeld greets the client, and return its connection.
+def restart(request: RestartBabeld, client: Client, start_seconds: float = START_SECONDS) -> Connection:
+    """Run the command, wait so long for a new babeld to greet the client, and return its connection.
 
     Raises RejectedError when the command fails or babeld comes back without its configuration, BusyError when the
     command takes too long, UnreachableError when babeld does not come back.
@@ -52,7 +55,7 @@ def restart(request: RestartBabeld, client: Client) -> Connection:
     words = shlex.join(request.command)
     problem: BackendError | None = None
     anew = True
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + start_seconds
     for _ in pauses(deadline):
         try:
             connection = client.connection(max(_LAST_SECONDS, deadline - time.monotonic()), anew=anew)
@@ -66,7 +69,7 @@ def restart(request: RestartBabeld, client: Client) -> Connection:
         return connection
     reason = f"; the command said: {complaint}" if complaint else ""
     raise UnreachableError(
-        f"`{words}` ended, but no new babeld greets at {request.socket} within {START_SECONDS:g} s: {problem}{reason}; "
+        f"`{words}` ended, but no new babeld greets at {request.socket} within {start_seconds:g} s: {problem}{reason}; "
         "look at its log"
     ) from problem
 

@@ -15,7 +15,7 @@ from intent.resources.babel_wire import WITHDRAWN, InterfaceRow, XrouteRow, flus
 from intent.resources.resource import Request
 from reconciler.backends.babeld_client import Connection
 from reconciler.backends.babeld_news import Babelds
-from reconciler.backends.babeld_restart import pauses, restart
+from reconciler.backends.babeld_restart import START_SECONDS, WATCHING_START_SECONDS, pauses, restart
 from reconciler.backends.babeld_socket import NotRunningError
 from reconciler.core.errors import (
     BackendError,
@@ -184,12 +184,15 @@ class Session:
             self._announced[address] = {(row.destination, row.source): row.metric for row in rows}
             yield self._announced[address].get(xroute)
 
+    def _start_seconds(self) -> float:
+        return WATCHING_START_SECONDS if self._babelds.watched else START_SECONDS
+
     def _restart(self, request: RestartBabeld) -> None:
         self._interfaces.pop(request.socket, None)
         self._connections.pop(request.socket, None)
         self._disappointing.discard(request.socket)
         self._begun.clear()
-        connection = restart(request, self._babelds.client(request.socket))
+        connection = restart(request, self._babelds.client(request.socket), self._start_seconds())
         # Our own doing.
         self._babelds.seen(connection)
 

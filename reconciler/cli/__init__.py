@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     from intent.problems import IntentError
-    from reconciler.core.errors import RefusedError, StellwerkError
+    from reconciler.core.errors import RefusedError, RolledBackError, StellwerkError
     from reconciler.core.plan import PlanError
 
     try:
@@ -101,6 +101,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _say(f"refused, nothing is changed:{problems}", exit_codes.REFUSED)
     except RefusedError as exc:
         return _say(f"refused, nothing is changed: {exc}", exit_codes.REFUSED)
+    except RolledBackError as exc:
+        return _say(str(exc), exit_codes.ROLLED_BACK)
     except StellwerkError as exc:
         return _say(str(exc), exit_codes.FAILED)
     except BrokenPipeError:

@@ -82,6 +82,9 @@ def _mode(mode: Json) -> Iterator[str]:
 def _intent(intent: Json) -> Iterator[str]:
     source = "given by hand" if intent["by_hand"] else intent["file"]
     yield _field("intent", _digest(intent["held"]) + (f", {source}" if source else ""))
+    if intent["by_hand"] and intent["in_file"] not in (None, intent["held"]):
+        other = f"{intent['file']} says something else ({_digest(intent['in_file'])}) and is not followed"
+        yield _field("node file", f"{other}; `stellwerk apply {intent['file']}` goes back to it")
     if intent["tried"] is not None and intent["tried"] != intent["held"]:
         yield _field("tried", _digest(intent["tried"]))
     if intent["good"] is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core.clock import Clock
-from reconciler.core.errors import RefusedError, StellwerkError
+from reconciler.core.errors import RefusedError, RolledBackError, StellwerkError
 from reconciler.core.intents import MOST_QUARANTINED, Document, Given, Intents, IntentStore, Quarantined
 
 
@@ -127,8 +127,10 @@ class Custody:
                 "`stellwerk retry` to have it tried again"
             )
 
-    def by_hand(self, document: Document) -> Given:
-        """Return a document as given by hand instead of what the node file says now."""
+    def by_hand(self, document: Document) -> Given | None:
+        """Return a document as given by hand instead of the node file's, ``None`` where that says the same."""
+        if self.file.document is not None and self.file.document.digest == document.digest:
+            return None
         return Given(document, None if self.file.document is None else self.file.document.digest)
 
     def adopt(self, document: Document, given: Given | None) -> None:
@@ -158,12 +160,12 @@ class Custody:
         return self.intents.trial is not None and not self.intents.trial.seconds_left(self.clock)
 
     def confirm(self) -> Document:
-        """Keep what is on trial, and return it. Raises RefusedError when nothing is, or it is too late."""
+        """Keep what is on trial, and return it. Raises RefusedError when nothing is, RolledBackError when too late."""
         trial = self.intents.trial
         if trial is None:
             raise RefusedError("nothing waits to be confirmed" + self._rolled_back_last())
         if self.trial_is_over():
-            raise RefusedError("it is too late to confirm: the time is over, and the change is being undone")
+            raise RolledBackError("it is too late to confirm: the time is over, and the change is undone")
         self._save(self.intents.confirmed(self.clock))
         return trial.document
 

@@ -4,6 +4,7 @@
 
     StellwerkError
     ├── RefusedError            a conflict or a guard: nothing was changed
+    ├── RolledBackError         too late: what was to be kept is undone
     │   ├── DamagedStateError   a file that is kept between runs cannot be understood
     │   └── LockedError         another process has the right to change the node
     ├── VersionError            a file that is kept between runs was written by another version
@@ -47,6 +48,10 @@ class LockedError(RefusedError):
 
 class VersionError(StellwerkError):
     """A whole file that is kept between runs was written by another version of Stellwerk."""
+
+
+class RolledBackError(StellwerkError):
+    """What was to be kept was undone already, or is being undone."""
 
 
 class BackendError(StellwerkError):

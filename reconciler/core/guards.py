@@ -16,12 +16,15 @@ def check_deletions(seen: Look, largest_share: float) -> None:
 
     Raises DeletionsError when it is more than ``largest_share``, from 0 to 1, of what is ours on the node.
     """
-    owned = len(seen.observation.owned)
+    observation = seen.observation
+    owned = len(observation.owned)
     deleted = sum(
         1 + len(operation.takes)
         for operation in seen.plan.operations
         if operation.action is Action.DELETE and operation.impact is Impact.REMOVAL
     )
+    # What is to go and only waits for something goes by itself later.
+    deleted += sum(held.resource is observation.resources.get(held.resource.key) for held in seen.plan.pending)
     # The quotients of equal shares are equal numbers, which products need not be.
     if deleted and deleted / max(deleted, owned) > largest_share:
         raise DeletionsError(

@@ -192,6 +192,7 @@ class Loop:
         self.sync, self.health = Since(), Since()
         self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
         self.rounds_made = 0
+        self.before_a_round: Callable[[], None] = lambda: None
         self._interpreter, self._store, self._history, self._checker = interpreter, store, history, checker
         self._random = random
         self._full = Timer(FULL_LOOK_SECONDS, random)
@@ -232,7 +233,9 @@ class Loop:
         before = self.custody.file
         self.custody.take_file(FileState(name, document, problem))
         if problem is not None and problem != before.problem:
-            self._tell("refused", because="the node file changed", outcome=problem)
+            self._tell("refused", because="the node file cannot be used", outcome=problem)
+        if problem is None and before.problem is not None:
+            self._tell("accepted", because="the node file can be used again")
         if document is not None and document != before.document:
             self.custody.refusal = None
             self._rest_until = 0.0
@@ -363,8 +366,10 @@ class Loop:
 
     def retry(self) -> None:
         """Let what was rolled back be tried again. Raises StellwerkError."""
+        released = [one.digest for one in self.custody.intents.quarantine]
         self.custody.release()
-        self._tell("released", because="asked by hand")
+        for digest in released:
+            self._tell("released", because="asked by hand", digest=digest)
         self._dirt.mark_all("asked by hand")
 
     def apply(
@@ -422,10 +427,19 @@ class Loop:
         except (StellwerkError, IntentError) as exc:
             self._rest(str(exc))
         self._start_checks_when_due()
-        wall = self.clock.wall()
-        self.sync.become(status.sync(self), wall)
-        self.health.become("degraded" if status.reasons(self) else "healthy", wall)
+        self._judge()
         return worked
+
+    def _judge(self) -> None:
+        """Keep the two axes, and log when one changes: who reads that something failed reads when it was over, too."""
+        wall, before = self.clock.wall(), (self.sync.value, self.health.value)
+        reasons = status.reasons(self)
+        self.sync.become(status.sync(self), wall)
+        self.health.become("degraded" if reasons else "healthy", wall)
+        now = (self.sync.value, self.health.value)
+        if now != before:
+            fact = {"state": " and ".join(now), "because": facts.shortened([one.partition("\n")[0] for one in reasons])}
+            log.log(logging.WARNING if reasons else logging.INFO, "status", extra={"fact": fact})
 
     def settle(self) -> None:
         """Take the turns that are due now, as many as one thing may lead to."""
@@ -518,6 +532,9 @@ class Loop:
         if self.wanted is None:
             raise ValueError("a round without anything that is wanted")
         begun = self.clock.now()
+        # What is found is known to all before it is mended, which may take its time.
+        self._judge()
+        self.before_a_round()
         try:
             done = self.rounds.apply(seen, self.wanted.desired, self.clock.now, self._dirt.actors, watch)
         except BaseException:
@@ -650,8 +667,8 @@ class Loop:
         if failed := self.failed_checks():
             return f"not confirmed in time; these checks failed: {facts.shortened(failed)}"
         if not self.in_sync:
-            left = "it was not reached" if self.seen is None else facts.difference(self.seen.plan)
-            return f"not confirmed in time; {left}"
+            left = "" if self.seen is None else f"; {facts.difference(self.seen.plan)}"
+            return f"not confirmed in time{left}"
         return "not confirmed in time"
 
     # Small print.

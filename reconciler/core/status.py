@@ -123,6 +123,7 @@ def _intent(loop: Loop) -> dict[str, Any]:
     held, intents, candidate = custody.held(), custody.intents, custody.candidate()
     return {
         "file": custody.file.name,
+        "in_file": None if custody.file.document is None else custody.file.document.digest,
         "problem": custody.file.problem,
         "held": None if held is None else held.digest,
         "tried": None if candidate is None else candidate.digest,

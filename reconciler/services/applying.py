@@ -80,8 +80,12 @@ def apply(loop: Loop, order: Order, say: Say) -> dict[str, Any]:
 
     Raises IntentError and StellwerkError; nothing was changed then.
     """
+    earlier = loop.custody.intents.trial
 
     def check(seen: Look) -> None:
+        if earlier is not None and earlier.document.digest != order.document.digest:
+            left = f"{earlier.seconds_left(loop.clock):.0f} s before its time"
+            say({"event": "note", "text": f"this ends the trial of intent {earlier.document.digest[:12]}, {left}"})
         if order.plan is not None:
             check_still_fits(steps(order.plan), seen.plan)
         say({"event": "plan", "plan": to_json(seen.plan, seen.lacks)})

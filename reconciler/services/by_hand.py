@@ -10,6 +10,7 @@ from reconciler.backends.history_file import HistoryFile
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.references import Resolvers
 from reconciler.backends.state_folder import StateFolder
+from reconciler.core.errors import RolledBackError
 from reconciler.core.loop import Loop
 from reconciler.core.status import status
 from reconciler.services.applying_here import NoChecks, loop_here
@@ -18,12 +19,14 @@ from reconciler.services.interpretation import NodeInterpreter
 
 
 def confirm(state_folder: Path, socket: Path) -> None:
-    """Keep what is on trial. Raises RefusedError, other StellwerkErrors.
+    """Keep what is on trial. Raises RefusedError, RolledBackError, other StellwerkErrors.
 
     Where it is too late and whoever was to undo it is gone, it is undone here.
     """
 
-    def deed(loop: Loop) -> None:
+    def deed(loop: Loop, undone: bool) -> None:
+        if undone:
+            raise RolledBackError("it is too late to confirm: the time was over, and the change is undone now")
         loop.confirm()
 
     _somewhere(state_folder, socket, "confirm", deed)
@@ -32,28 +35,29 @@ def confirm(state_folder: Path, socket: Path) -> None:
 def roll_back(state_folder: Path, socket: Path) -> dict[str, Any]:
     """Undo what is on trial; return the status after that. Raises RefusedError, other StellwerkErrors."""
 
-    def deed(loop: Loop) -> None:
-        loop.roll_back()
-        loop.settle()
+    def deed(loop: Loop, undone: bool) -> None:
+        if not undone:
+            loop.roll_back()
+            loop.settle()
 
     return _somewhere(state_folder, socket, "rollback", deed)
 
 
 def retry(state_folder: Path, socket: Path) -> None:
     """Let what was rolled back be tried again. Raises RefusedError, other StellwerkErrors."""
-    _somewhere(state_folder, socket, "retry", lambda loop: loop.retry())
+    _somewhere(state_folder, socket, "retry", lambda loop, _: loop.retry())
 
 
 def suspend(state_folder: Path, socket: Path, reason: str, seconds: float | None) -> None:
     """Have nothing changed for some time, ``None`` for until it is resumed. Raises StellwerkError."""
     _somewhere(
-        state_folder, socket, "suspend", lambda loop: loop.suspend(reason, seconds), reason=reason, seconds=seconds
+        state_folder, socket, "suspend", lambda loop, _: loop.suspend(reason, seconds), reason=reason, seconds=seconds
     )
 
 
 def resume(state_folder: Path, socket: Path) -> None:
     """End a suspension. Raises RefusedError, other StellwerkErrors."""
-    _somewhere(state_folder, socket, "resume", lambda loop: loop.resume())
+    _somewhere(state_folder, socket, "resume", lambda loop, _: loop.resume())
 
 
 def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
 
 
 def _somewhere(
-    state_folder: Path, socket: Path, command: str, deed: Callable[[Loop], None], **arguments: Any
+    state_folder: Path, socket: Path, command: str, deed: Callable[[Loop, bool], None], **arguments: Any
 ) -> dict[str, Any]:
     """Have the daemon carry out a command, or do the deed here; return the status after it where it tells one."""
 
@@ -85,10 +89,11 @@ def _somewhere(
 
     def do() -> dict[str, Any]:
         with loop_here(state_folder) as loop:
-            if loop.custody.trial_is_over():
+            overdue = loop.custody.trial_is_over()
+            if overdue:
                 # Whoever was to undo it is gone.
                 loop.settle()
-            deed(loop)
+            deed(loop, overdue)
             return status(loop)
 
     return somewhere(socket, ask, do)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from intent.problems import IntentError, Problem
-from reconciler.core.errors import DeniedError, RefusedError, StellwerkError, UnreachableError
+from reconciler.core.errors import DeniedError, RefusedError, RolledBackError, StellwerkError, UnreachableError
 from reconciler.core.plan import PlanError
 from reconciler.core.reconcile import InTheWayError
 
@@ -49,6 +49,8 @@ def failure(error: BaseException) -> dict[str, Any]:
         told["kind"] = "refused"
     elif isinstance(error, DeniedError):
         told["kind"] = "denied"
+    elif isinstance(error, RolledBackError):
+        told["kind"] = "rolled back"
     elif isinstance(error, EndingError):
         told["kind"] = "ending"
     return told
@@ -61,7 +63,10 @@ def error_of(told: dict[str, Any]) -> Exception:
         return IntentError([Problem(**problem) for problem in told["problems"]], int(told["more"]))
     if kind == "plan":
         return PlanError([str(problem) for problem in told["problems"]])
-    plain = {"in the way": InTheWayError, "refused": RefusedError, "denied": DeniedError, "ending": EndingError}
+    plain: dict[str, type[StellwerkError]] = {
+        **{"in the way": InTheWayError, "refused": RefusedError, "denied": DeniedError},
+        **{"rolled back": RolledBackError, "ending": EndingError},
+    }
     return plain.get(str(kind), StellwerkError)(text)
 
 

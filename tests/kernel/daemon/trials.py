@@ -223,8 +223,8 @@ def holder_killed_then_confirmed_too_late(scene: Scene) -> None:
     scene.begin_and_lose_the_holder()
     scene.is_over()
     code, said = scene.say("confirm")
-    assert code == 4
-    assert "was rolled back: not confirmed in time" in said
+    assert code == 5
+    assert "the change is undone now" in said
     scene.is_undone()
 
 

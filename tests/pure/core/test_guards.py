@@ -5,7 +5,7 @@ import pytest
 from reconciler.core.diff import diff
 from reconciler.core.guards import DeletionsError, check_deletions
 from reconciler.core.reconcile import Look
-from tests.pure.core.thing import look_at, parse
+from tests.pure.core.thing import key, look_at, parse
 
 
 def seen(want: str, have: str) -> Look:
@@ -50,3 +50,10 @@ def test_a_percentage_means_what_it_says(percent: int) -> None:
     assert refused(seen("; ".join(have[percent:]), "; ".join(have)), percent / 100) is None
     if percent < 100:
         assert refused(seen("; ".join(have[percent + 1 :]), "; ".join(have)), percent / 100)
+
+
+def test_what_only_waits_to_be_deleted_counts() -> None:
+    look = seen("a", "a; b; c through=d; d foreign")
+    assert [held.resource.key for held in look.plan.pending] == [key("c")]
+    assert refused(look, 0.5) is not None
+    assert refused(look, 0.7) is None

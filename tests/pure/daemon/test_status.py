@@ -25,6 +25,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "intent": {
         "file": "/etc/stellwerk/n\udcffode.yaml",
+        "in_file": "b" * 64,
         "problem": "it is\nbad",
         "held": "a" * 64,
         "tried": "b" * 64,

@@ -231,7 +231,8 @@ def test_a_trial_whose_holder_is_gone_is_confirmed_or_undone_by_hand(stage: Stag
     assert len(stage.addresses()) == 2
 
 
-def test_a_trial_whose_holder_is_gone_is_undone_by_whoever_comes_too_late(stage: Stage) -> None:
+@pytest.mark.parametrize("command", ["confirm", "rollback"])
+def test_a_trial_whose_holder_is_gone_is_undone_by_whoever_comes_too_late(stage: Stage, command: str) -> None:
     assert stage.cli("apply FILE")[0] == 0
     other = stage.write(node_text(ADDRESS, OTHER))
     stage.cli(f"apply {other} --confirm 1s")
@@ -239,10 +240,11 @@ def test_a_trial_whose_holder_is_gone_is_undone_by_whoever_comes_too_late(stage:
     trial = StateFolder(stage.state).load_intents().trial
     assert trial is not None
     wait_for(lambda: not trial.seconds_left(MachineClock()), "its time is over")
-    code, said = stage.cli("confirm")
-    assert code == 4
-    assert "was rolled back: not confirmed in time" in said
+    code, said = stage.cli(command)
+    assert code == {"confirm": 5, "rollback": 0}[command]
+    assert "refused" not in said
     assert len(stage.addresses()) == 1
+    assert "not confirmed in time" in stage.cli("history")[1]
 
 
 def leave_alone(stage: Stage) -> None:
@@ -250,3 +252,23 @@ def leave_alone(stage: Stage) -> None:
     running = stage.running[-1]
     running.daemon._leave_no_trial = lambda: None  # type: ignore[method-assign]
     running.stop()
+
+
+def test_who_ends_the_trial_of_another_is_told(stage: Stage) -> None:
+    stage.start()
+    other = stage.write(node_text(ADDRESS, OTHER))
+    stage.cli(f"apply {other} --confirm 1m")
+    other.write_text(node_text(OTHER))
+    code, said = stage.cli(f"apply {other} --allow-deletes")
+    assert code == 0
+    assert "this ends the trial of intent" in said
+
+
+def test_the_own_file_given_by_hand_is_the_way_back_to_it(stage: Stage) -> None:
+    stage.start()
+    other = stage.write(node_text(ADDRESS, OTHER))
+    assert stage.cli(f"apply {other}")[0] == 0
+    assert "says something else" in stage.cli("status")[1]
+    assert stage.cli("apply FILE")[0] == 0
+    assert stage.status()["intent"]["by_hand"] is False
+    assert "says something else" not in stage.cli("status")[1]

@@ -260,3 +260,14 @@ def test_what_is_planned_is_told_before_the_first_change_and_may_be_refused(calm
         calm.loop.apply(document("a; d"), check=refuse)
     calm.run(10)
     assert calm.journal == []
+
+
+def test_that_a_file_can_be_used_again_is_told(calm: ToyStage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "stellwerk")
+    calm.file(None, "node.yaml: is empty")
+    calm.run(1)
+    calm.file(calm.loop.custody.intents.adopted.text if calm.loop.custody.intents.adopted else None)
+    calm.run(1)
+    assert calm.history.events()[-2:] == ["refused", "accepted"]
+    states = [record.fact["state"] for record in caplog.records if record.getMessage() == "status"]  # type: ignore[attr-defined]
+    assert states == ["synced and degraded", "synced and healthy"]

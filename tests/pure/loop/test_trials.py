@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.core.errors import BusyError, RefusedError, StellwerkError
+from reconciler.core.errors import BusyError, RefusedError, RolledBackError, StellwerkError
 from reconciler.core.intents import Intents
 from reconciler.core.loop import Mode
 from tests.pure.loop.rig import ToyStage, document
@@ -118,7 +118,7 @@ def test_rolled_back_by_hand(trial: ToyStage) -> None:
 
 def test_it_is_too_late_to_confirm(trial: ToyStage) -> None:
     trial.clock.advance(60)
-    with pytest.raises(RefusedError, match="too late"):
+    with pytest.raises(RolledBackError, match="too late"):
         trial.loop.confirm()
     trial.run()
     check_rolled_back(trial)
