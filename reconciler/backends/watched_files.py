@@ -151,8 +151,8 @@ class InotifyFiles(WatchedFiles):
         self._opened.close()
 
     def _is_told_later(self, watch: int, mask: int, name: str) -> bool:
-        """Return whether what happened is the beginning, or a part, of the writing of a file, which its close ends."""
-        if mask & IN_ISDIR or not mask & (IN_CREATE | IN_ATTRIB):
+        """Return whether there is a file now that is being written, so that its close is told."""
+        if mask & (IN_ISDIR | IN_CLOSE_WRITE | IN_MOVED_TO):
             return False
         writing = _is_being_written(os.path.join(self._folders[watch], name))
         return writing is True or (writing is None and bool(mask & IN_CREATE))

@@ -113,7 +113,7 @@ class ControlServer:
     def open(self) -> None:
         """Begin to listen. The caller has the lock of the state folder: an old socket is nobody's.
 
-        Raises StellwerkError.
+        Raises StellwerkError; it can be tried again then.
         """
         group = self._group_number()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -136,14 +136,16 @@ class ControlServer:
         except StellwerkError:
             listener.close()
             raise
-        self._listener = listener
         try:
             threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
         except RuntimeError as exc:
-            self.close()
+            listener.close()
+            with contextlib.suppress(OSError):
+                self.path.unlink()
             raise StellwerkError(
                 f"the control socket {self.path} cannot be served: no thread could be started"
             ) from exc
+        self._listener = listener
 
     def clients(self) -> int:
         """Return how many clients are being served."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import selectors
 import signal
@@ -17,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from intent.loading import load
-from intent.problems import IntentError
+from intent.problems import IntentError, Problem
 from reconciler.backends.bell import Bell
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.names import CachingResolver
@@ -26,7 +27,7 @@ from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
 from reconciler.backends.state_folder_lock import Role
 from reconciler.backends.watched_files import watched_files
-from reconciler.core.backend import Events
+from reconciler.core.backend import Backend, Events, News
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document
 from reconciler.core.loop import Loop, Mode, log
@@ -37,7 +38,7 @@ from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import Board, ControlServer, Job
 from reconciler.services.damage import set_damage_aside
 from reconciler.services.interpretation import NodeInterpreter, document
-from reconciler.services.this_node import ThisNode, this_node
+from reconciler.services.this_node import this_node
 
 GATHER_SECONDS = 0.003
 """How long news are gathered after the first, so that what belongs together makes one round."""
@@ -47,6 +48,12 @@ LONGEST_QUIET_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 LOCK_SECONDS = 5.0
 HALF_WRITTEN_SECONDS = 0.02
+MOST_READS = 10
+"""How often a node file is read that is another one each `HALF_WRITTEN_SECONDS`."""
+SOCKET_SECONDS = 10.0
+"""How long until a control socket that could not be opened is tried again."""
+NEWS_SECONDS = 60.0
+"""How long until news that could not be had are tried again."""
 BEGIN_SECONDS = 30.0
 """How long a daemon that is to see a trial through waits to be told of one."""
 SETTLE_SECONDS = 30.0
@@ -83,6 +90,11 @@ class Daemon:
         self._ended_at: float | None = None
         self._alive_at = 0.0
         self._quiet_until = 0.0
+        self._listens = False
+        self._socket_at = 0.0
+        self._events: list[Events] = []
+        self._deaf: list[Backend] = []
+        self._news_at = 0.0
 
     def stop(self) -> None:
         """Have `run` end soon, from any thread; what it is doing is done to its end first."""
@@ -120,12 +132,15 @@ class Daemon:
             )
             for because, outcome in damage:
                 self._loop.damaged(because, outcome)
-            self._events = self._opened_events(node, stack)
+            stack.callback(self._close_events)
+            self._tables = frozenset[str]().union(*(backend.tables for backend in node.backends))
+            self._deaf = list(node.backends)
+            self._open_events()
             self._publish()
             self._server = ControlServer(self._settings.socket, self._settings.group, self._board, self._submit)
-            self._server.open()
             stack.callback(self._server.close)
             stack.callback(self._refuse_the_rest)
+            self._open_socket()
             try:
                 self._drive()
                 self._manager.stopping()
@@ -140,20 +155,62 @@ class Daemon:
 
     # The start.
 
-    def _opened_events(self, node: ThisNode, stack: ExitStack) -> list[Events]:
-        opened: list[Events] = []
-        for backend in node.backends:
+    def _open_events(self) -> None:
+        """Have news of what has none yet, as far as it offers them; what cannot be had now is tried again."""
+        deaf, self._deaf = self._deaf, []
+        problems = []
+        for backend in deaf:
             try:
                 events = backend.events()
             except StellwerkError as exc:
-                log.warning("no news", extra={"fact": {"because": str(exc)}})
+                self._deaf.append(backend)
+                problems.append(str(exc))
                 continue
             if events is not None:
-                stack.callback(events.close)
-                opened.append(events)
-        tables = frozenset[str]().union(*(backend.tables for backend in node.backends))
-        self._loop.tables_without_news(tables.difference(*(events.covers for events in opened)))
-        return opened
+                self._events.append(events)
+                # What has changed before is not told.
+                self._loop.hear(News(None))
+        self._news_at = self._clock.now() + NEWS_SECONDS
+        self._loop.tables_without_news(self._tables.difference(*(events.covers for events in self._events)))
+        if not problems:
+            self._loop.troubles.pop("news", None)
+        elif self._loop.troubles.get("news") != (problem := "; ".join(problems)):
+            self._loop.troubles["news"] = problem
+            log.warning("no news", extra={"fact": {"because": problem}})
+
+    def _close_events(self) -> None:
+        for events in self._events:
+            events.close()
+
+    def _open_socket(self) -> None:
+        """Listen to commands. The node is kept without, and it is tried again.
+
+        Raises StellwerkError where it is all that the process is there for: to be told of a trial and of its end.
+        """
+        try:
+            self._server.open()
+        except StellwerkError as exc:
+            if self._settings.node_file is None:
+                raise
+            self._socket_at = self._clock.now() + SOCKET_SECONDS
+            if self._loop.troubles.get("socket") != str(exc):
+                self._loop.troubles["socket"] = str(exc)
+                log.error("no control socket", extra={"fact": {"because": str(exc)}})
+            return
+        self._loop.troubles.pop("socket", None)
+        self._listens = True
+
+    def _mend(self) -> None:
+        """Try again, where that is due, what could not be had at the start."""
+        now = self._clock.now()
+        if not self._listens and now >= self._socket_at:
+            self._open_socket()
+        elif self._deaf and now >= self._news_at:
+            self._open_events()
+        else:
+            return
+        # What is over is seen to be over.
+        self._settle()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -183,15 +240,17 @@ class Daemon:
 
     def _drive(self) -> None:
         self._read_file()
-        self._take_turn()
+        self._settle()
         self._manager.ready(self._words())
         with selectors.DefaultSelector() as news, selectors.DefaultSelector() as calm:
             for selector in (news, calm):
                 for source in (self._bell, self._files, self._names):
                     selector.register(source, selectors.EVENT_READ)
-            for events in self._events:
-                news.register(events, selectors.EVENT_READ)
             while not self._stopping and not self._has_ended():
+                self._mend()
+                for events in self._events:
+                    if events not in news.get_map():
+                        news.register(events, selectors.EVENT_READ)
                 quiet = max(0.0, self._quiet_until - self._clock.now())
                 seconds = self._wait_seconds()
                 ready = calm.select(min(quiet, seconds)) if quiet else news.select(seconds)
@@ -206,6 +265,10 @@ class Daemon:
             times.append(names)
         if self._manager.watchdog_seconds is not None:
             times.append(self._alive_at + self._manager.watchdog_seconds)
+        if not self._listens:
+            times.append(self._socket_at)
+        if self._deaf:
+            times.append(self._news_at)
         if self._settings.node_file is None:
             times.append(now + 1.0)
         return max(0.0, min(times) - now)
@@ -242,6 +305,14 @@ class Daemon:
         self._publish()
         return worked
 
+    def _settle(self) -> None:
+        """Take the turns that are due now, as many as one thing may lead to."""
+        if not self._is_idle():
+            self._loop.settle()
+            self._watch_files()
+        self._answer_waiting()
+        self._publish()
+
     def _is_idle(self) -> bool:
         """Return whether a daemon without a node file has not been told yet what to do, and is to do nothing."""
         loop = self._loop
@@ -266,7 +337,7 @@ class Daemon:
         if path is None:
             return
         try:
-            found = _read(path)
+            found = read_document(path)
         except IntentError as exc:
             self._loop.give_file(str(path), None, str(exc))
         else:
@@ -357,7 +428,7 @@ class Daemon:
 
     def _confirm(self, job: Job) -> dict[str, Any]:
         self._loop.confirm()
-        self._take_turn()
+        self._settle()
         return {}
 
     def _roll_back(self, job: Job) -> dict[str, Any]:
@@ -385,7 +456,7 @@ class Daemon:
         return self._status_after_a_turn()
 
     def _status_after_a_turn(self) -> dict[str, Any]:
-        self._take_turn()
+        self._settle()
         return {"status": status(self._loop)}
 
     # The end.
@@ -403,7 +474,8 @@ class Daemon:
         if self._loop.wanted is None:
             # Whoever started it has gone before it said why, or was refused.
             return self._was_asked or now - self._ended_at > BEGIN_SECONDS
-        return self._loop.in_sync or now - self._ended_at > SETTLE_SECONDS
+        is_done = self._loop.in_sync and not self._loop.awaits_checks
+        return is_done or now - self._ended_at > SETTLE_SECONDS
 
     def _leave_no_trial(self) -> None:
         """Undo what is on trial: whoever ends the daemon on purpose may not start it again before the time is over.
@@ -413,7 +485,7 @@ class Daemon:
         trial = self._loop.custody.intents.trial
         if trial is not None and trial.before is not None and self._loop.mode is Mode.ENFORCE:
             self._loop.roll_back("the daemon was ended before it was confirmed")
-            self._take_turn()
+            self._settle()
 
     def _refuse_the_rest(self) -> None:
         with self._door:
@@ -428,13 +500,28 @@ class Daemon:
                 self._jobs.get_nowait().fail(ending())
 
 
-def _read(path: Path) -> Document:
-    """Return the document in a file. Raises IntentError where it is not right at a second look either.
-
-    Whoever makes a file may not have written it yet when it is seen to be there.
-    """
-    try:
-        return document(load(str(path)))
-    except IntentError:
+def read_document(path: Path) -> Document:
+    """Return the document in a file that stays as it is for a moment. Raises IntentError."""
+    for _ in range(MOST_READS):
+        before = _stamp(path)
+        problem: IntentError | None = None
+        try:
+            found = document(load(str(path)))
+        except IntentError as exc:
+            problem = exc
         time.sleep(HALF_WRITTEN_SECONDS)
-        return document(load(str(path)))
+        if _stamp(path) != before:
+            continue
+        if problem is not None:
+            raise problem
+        return found
+    raise IntentError([Problem(str(path), 0, 0, "it is being written, and not taken before it stays as it is")])
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when the file is written or replaced; nothing where it cannot be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

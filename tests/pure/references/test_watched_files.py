@@ -370,6 +370,19 @@ def test_a_file_that_is_made_is_told_when_it_is_closed(by_inotify: InotifyFiles,
     told_of(by_inotify, file)
 
 
+def test_a_file_that_is_made_in_the_place_of_another_is_told_when_it_is_closed(
+    by_inotify: InotifyFiles, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    file.write_text("1")
+    begin(by_inotify, file, other)
+    file.unlink()
+    with open(file, "w") as writing:
+        assert str(file) not in told_meanwhile(by_inotify, other)
+        writing.write("2")
+    told_of(by_inotify, file)
+
+
 def test_a_file_that_is_read_late_is_told_when_it_is_closed(by_inotify: InotifyFiles, tmp_path: Path) -> None:
     file, other = tmp_path / "file", tmp_path / "other"
     begin(by_inotify, file, other)
@@ -396,7 +409,7 @@ def test_a_file_that_is_linked_to_its_name_is_told(by_inotify: InotifyFiles, tmp
 def test_by_looking_a_file_is_told_when_it_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
     file, other = str(tmp_path / "file"), str(tmp_path / "other")
-    stamps = {file: (2,), other: (2,)}
+    stamps: dict[str, tuple[int, ...]] = {file: (2,), other: (2,)}
     looks: list[dict[str, tuple[int, ...]]] = []
     growing = threading.Event()
 
