@@ -154,7 +154,7 @@ class InotifyFiles(WatchedFiles):
         """Return whether there is a file now that is being written, so that its close is told."""
         if mask & (IN_ISDIR | IN_CLOSE_WRITE | IN_MOVED_TO):
             return False
-        writing = _is_being_written(os.path.join(self._folders[watch], name))
+        writing = is_being_written(os.path.join(self._folders[watch], name))
         return writing is True or (writing is None and bool(mask & IN_CREATE))
 
     def _follow(self, path: str) -> None:
@@ -382,7 +382,7 @@ def _stamp(path: str) -> _Stamp:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _is_being_written(path: str) -> bool | None:
+def is_being_written(path: str) -> bool | None:
     """Return whether somebody has a file open to write it, ``None`` where that cannot be said.
 
     What is no regular file, or has two names, is not being written: whoever writes a file has made it with one.

@@ -26,7 +26,7 @@ from reconciler.backends.references import Resolvers
 from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
 from reconciler.backends.state_folder_lock import Role
-from reconciler.backends.watched_files import watched_files
+from reconciler.backends.watched_files import is_being_written, watched_files
 from reconciler.core.backend import Backend, Events, News
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document
@@ -501,7 +501,7 @@ class Daemon:
 
 
 def read_document(path: Path) -> Document:
-    """Return the document in a file that stays as it is for a moment. Raises IntentError."""
+    """Return the document in a file that nobody writes, as far as that can be seen. Raises IntentError."""
     for _ in range(MOST_READS):
         before = _stamp(path)
         problem: IntentError | None = None
@@ -510,12 +510,14 @@ def read_document(path: Path) -> Document:
         except IntentError as exc:
             problem = exc
         time.sleep(HALF_WRITTEN_SECONDS)
-        if _stamp(path) != before:
+        if _stamp(path) != before or is_being_written(os.path.realpath(path)):
             continue
         if problem is not None:
             raise problem
         return found
-    raise IntentError([Problem(str(path), 0, 0, "it is being written, and not taken before it stays as it is")])
+    raise IntentError(
+        [Problem(str(path), 0, 0, "it is being written, and is not taken before its writer has closed it")]
+    )
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -198,6 +198,18 @@ def test_a_file_that_never_rests_is_not_taken(tmp_path: Path, monkeypatch: pytes
     assert next(number) < 100
 
 
+def test_a_file_that_is_open_to_be_written_is_not_taken(tmp_path: Path) -> None:
+    path, link = tmp_path / "node.yaml", tmp_path / "link"
+    link.symlink_to(path)
+    with open(path, "w") as writing:
+        writing.write(node_text(ADDRESS))
+        writing.flush()
+        for name in (path, link):
+            with pytest.raises(IntentError, match="being written"):
+                read_document(name)
+    assert read_document(link).text == node_text(ADDRESS)
+
+
 def test_a_new_file_that_is_written_in_two_parts_is_taken_as_a_whole(stage: Stage) -> None:
     """The first part is a node file by itself."""
     stage.start()
