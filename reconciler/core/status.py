@@ -63,18 +63,19 @@ def status(loop: Loop) -> dict[str, Any]:
 
 def at(standing: dict[str, Any], now: float) -> dict[str, Any]:
     """Return the status at a time by the clock's `now`: what has a time to come is told by the seconds until then."""
-    trial = standing["trial"]
-    if trial is not None:
-        trial = {**trial, "seconds_left": round(max(0.0, trial["deadline"] - now), 1)}
-        del trial["deadline"]
-    objects = []
-    for one in standing["objects"]:
-        if "retry_at" in one:
-            again = one["retry_at"]
-            one = {**one, "retry_in": None if again is None else round(max(0.0, again - now), 1)}
-            del one["retry_at"]
-        objects.append(one)
-    return {**standing, "trial": trial, "objects": objects}
+    told = dict(standing)
+    if (trial := standing.get("trial")) is not None:
+        told["trial"] = _left(trial, "deadline", "seconds_left", now)
+    if objects := standing.get("objects"):
+        told["objects"] = [_left(one, "retry_at", "retry_in", now) for one in objects]
+    return told
+
+
+def _left(told: dict[str, Any], time: str, seconds: str, now: float) -> dict[str, Any]:
+    if time not in told:
+        return told
+    left = None if told[time] is None else round(max(0.0, told[time] - now), 1)
+    return {(seconds if name == time else name): (left if name == time else value) for name, value in told.items()}
 
 
 def standing(loop: Loop) -> dict[str, Any]:

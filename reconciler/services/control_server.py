@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.core.errors import BusyError, DeniedError, RefusedError, StellwerkError, UnsupportedError
+from reconciler.core.status import at
 from reconciler.services.control_protocol import LARGEST_LINE_BYTES, READING, VERSION, ending, failure, short_path
 
 MOST_CLIENTS = 32
@@ -35,18 +36,22 @@ _UCRED = struct.Struct("=iII")
 
 
 class Board:
-    """The latest status, for whoever wants to read it or to wait for the next one."""
+    """The latest status, for whoever wants to read it or to wait for the next one.
 
-    def __init__(self) -> None:
+    ``now`` is the clock's: what has a time to come is told by the seconds that are left when it is read.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._changed = threading.Condition()
         self._number = 0
-        self._status: dict[str, Any] = {}
+        self._standing: dict[str, Any] = {}
 
-    def put(self, status: dict[str, Any]) -> None:
-        """Show another status."""
+    def put(self, standing: dict[str, Any]) -> None:
+        """Show another status, as it stands."""
         with self._changed:
-            if status != self._status:
-                self._status = status
+            if standing != self._standing:
+                self._standing = standing
                 self._number += 1
                 self._changed.notify_all()
 
@@ -54,7 +59,7 @@ class Board:
         """Return the number of a status later than ``after``, and it; the same one when none comes in time."""
         with self._changed:
             self._changed.wait_for(lambda: self._number > after, seconds)
-            return self._number, self._status
+            return self._number, at(self._standing, self._now()) if self._standing else {}
 
 
 class Job:

@@ -31,7 +31,7 @@ from reconciler.core.backend import Backend, Events, News
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document
 from reconciler.core.loop import Loop, Mode, log
-from reconciler.core.status import status
+from reconciler.core.status import standing, status
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_protocol import ending
@@ -78,9 +78,11 @@ class Daemon:
         self._settings = settings
         self._clock = MachineClock()
         self._manager = ServiceManager()
-        self._board = Board()
+        self._board = Board(self._clock.now)
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._waiting: list[tuple[Job, Document]] = []
+        self.began = False
+        """Whether the first round is over."""
         self._stopping = False
         self._reload = False
         self._was_asked = False
@@ -130,6 +132,7 @@ class Daemon:
                 self._clock,
                 self._settings.mode,
             )
+            self._loop.before_a_round = self._before_a_round
             for because, outcome in damage:
                 self._loop.damaged(because, outcome)
             stack.callback(self._close_events)
@@ -142,9 +145,11 @@ class Daemon:
             stack.callback(self._refuse_the_rest)
             self._open_socket()
             try:
+                log.info("started", extra={"fact": self._facts()})
                 self._drive()
                 self._manager.stopping()
                 self._leave_no_trial()
+                log.info("ended", extra={"fact": {"state": self._words()}})
             except Exception as exc:
                 fact = {"because": repr(exc), "traceback": traceback.format_exc()}
                 log.critical("crashed", extra={"fact": fact})
@@ -154,6 +159,10 @@ class Daemon:
                 ) from exc
 
     # The start.
+
+    def _facts(self) -> dict[str, Any]:
+        settings = self._settings
+        return {"file": settings.node_file, "mode": str(settings.mode), "socket": settings.socket}
 
     def _open_events(self) -> None:
         """Have news of what has none yet, as far as it offers them; what cannot be had now is tried again."""
@@ -214,7 +223,10 @@ class Daemon:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """End at SIGTERM and SIGINT, look at everything anew at SIGHUP. Only the main thread can be told of signals."""
+        """End at SIGTERM and SIGINT; at SIGHUP look at everything anew, or end where that means a closed terminal.
+
+        Only the main thread can be told of signals.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -229,7 +241,7 @@ class Daemon:
 
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
         for number in before:
-            signal.signal(number, reload if number is signal.SIGHUP else stop)
+            signal.signal(number, reload if number is signal.SIGHUP and not os.isatty(0) else stop)
         try:
             yield
         finally:
@@ -241,6 +253,7 @@ class Daemon:
     def _drive(self) -> None:
         self._read_file()
         self._settle()
+        self.began = True
         self._manager.ready(self._words())
         with selectors.DefaultSelector() as news, selectors.DefaultSelector() as calm:
             for selector in (news, calm):
@@ -318,8 +331,14 @@ class Daemon:
         loop = self._loop
         return self._settings.node_file is None and loop.wanted is None and loop.custody.intents.trial is None
 
+    def _before_a_round(self) -> None:
+        """Have known what was found before it is mended, which may take some seconds."""
+        self._publish()
+        if self.began:
+            self._say_alive()
+
     def _publish(self) -> None:
-        self._board.put(status(self._loop))
+        self._board.put(standing(self._loop))
 
     def _say_alive(self) -> None:
         seconds, now = self._manager.watchdog_seconds, self._clock.now()

@@ -23,7 +23,7 @@ def command(state_folder: Path, socket: Path | None) -> int:
 
     A change waits after `apply --confirm`, or when the node file has `confirm` or `checks`. Unconfirmed, it is undone.
 
-    Exits 0 when it stays, 4 when nothing waits or it is too late.
+    Exits 0 when it stays, 4 when nothing waits, 5 when it is too late.
     """
     from reconciler.cli import exit_codes
     from reconciler.services import by_hand

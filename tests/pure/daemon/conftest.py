@@ -67,7 +67,7 @@ class Running:
             status = Control(self.settings.socket).ask("status")["status"]
         except StellwerkError:
             return False
-        return bool(status["sync"]["since"])
+        return bool(status) and self.daemon.began
 
     def stop(self) -> None:
         self.daemon.stop()

@@ -326,7 +326,7 @@ def opened(path: Path, group: str | None = None) -> ControlServer:
     def submit(job: Job) -> None:
         job.end()
 
-    server = ControlServer(path, group, Board(), submit)
+    server = ControlServer(path, group, Board(time.monotonic), submit)
     server.open()
     return server
 
@@ -441,7 +441,7 @@ def test_a_client_whose_thread_never_began_is_no_fault_at_the_end(
 
 
 def test_texts_that_are_no_unicode_arrive(tmp_path: Path) -> None:
-    board = Board()
+    board = Board(time.monotonic)
     board.put({"file": "n\udcff.yaml"})
     server = ControlServer(tmp_path / "socket", None, board, lambda job: job.end())
     server.open()
