@@ -11,14 +11,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from random import random as any_number
 from typing import Any, Protocol, TypeVar
 
-from intent.checks import Check
 from intent.problems import IntentError
-from intent.resources.resource import Resource
 from reconciler.core import facts, status
 from reconciler.core.apply import Result, Watcher
 from reconciler.core.backend import Backend, News
@@ -32,7 +29,9 @@ from reconciler.core.intents import Document, Given, Intents, IntentStore
 from reconciler.core.inventory import InventoryStore
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
+from reconciler.core.schedule import DirtySet, Timer
 from reconciler.core.suspension import Suspension, SuspensionStore
+from reconciler.core.wanted import NOTHING, Checker, Interpreter, Wanted
 
 FULL_LOOK_SECONDS = 300.0
 """How often everything is looked at, whatever the news are."""
@@ -45,7 +44,6 @@ TRIAL_CHECKS_SECONDS = 1.0
 LONGEST_STEADY_SECONDS = 15.0
 """For how long checks must go on passing to confirm a trial: what was cut looks well for a moment more."""
 STEADY_SHARE = 0.25
-TIMER_JITTER = 0.1
 SHORTEST_REST_SECONDS = 1.0
 ECHO_SECONDS = 2.0
 """For how long after a change of ours news may be of that."""
@@ -70,100 +68,8 @@ class Mode(StrEnum):
     REPORT = "report"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a document asks for. Without a document it is nothing: all that is ours is to go."""
-
-    document: Document | None
-    node: str = ""
-    desired: tuple[Resource, ...] = ()
-    confirm_seconds: int | None = None
-    checks: tuple[Check, ...] = ()
-    largest_deleted_share: float = 1.0
-    notes: tuple[str, ...] = ()
-
-
-NOTHING = Wanted(None)
-
-
-class Interpreter(Protocol):
-    """Turns documents into what they ask for."""
-
-    def interpret(self, document: Document) -> Wanted:
-        """Return what the document asks for now, the very same value while nothing it refers to has changed.
-
-        Raises IntentError and BackendError.
-        """
-        ...
-
-
-class Checker(Protocol):
-    """Carries out checks in the background; the results come by `Loop.checked`."""
-
-    def start(self, checks: Sequence[Check], turn: int) -> None:
-        """Begin with the checks, unless some are under way; ``turn`` is given back with the results."""
-        ...
-
-
 class Store(InventoryStore, IntentStore, SuspensionStore, Protocol):
     """What is kept on disk."""
-
-
-@dataclass(slots=True)
-class Since:
-    """A state and the time, in seconds since 1970, since when it has been so."""
-
-    value: str = "unknown"
-    wall: float = 0.0
-
-    def become(self, value: str, wall: float) -> None:
-        """Take a state; the same one keeps its time."""
-        if value != self.value or not self.wall:
-            self.value, self.wall = value, wall
-
-
-class Timer:
-    """A time at which something is due again and again, each time a little earlier or later; at once to begin with."""
-
-    def __init__(self, seconds: float, random: Random) -> None:
-        self.at = 0.0
-        self._seconds = seconds
-        self._random = random
-
-    def wind(self, now: float) -> None:
-        """Be due again after the time of the timer."""
-        self.at = now + self._seconds * (1 + TIMER_JITTER * (2 * self._random() - 1))
-
-
-class Dirt:
-    """What is to be looked at again, and why."""
-
-    def __init__(self) -> None:
-        self.tables: set[str] = set()
-        self.all = True
-        self.because: dict[str, None] = {}
-        self.actors: dict[str, str] = {}
-
-    def __bool__(self) -> bool:
-        return self.all or bool(self.tables)
-
-    def mark(self, tables: Set[str], because: str) -> None:
-        """Have some tables looked at; none is no reason."""
-        if tables:
-            self.tables |= tables
-            self.because[because] = None
-
-    def mark_all(self, because: str) -> None:
-        """Have everything looked at."""
-        self.all = True
-        self.because[because] = None
-
-    def take(self) -> tuple[frozenset[str] | None, str]:
-        """Return the tables to look at, ``None`` for all, with the reason, and begin anew."""
-        tables = None if self.all else frozenset(self.tables)
-        because = ", ".join(self.because)
-        self.tables, self.all, self.because = set(), False, {}
-        return tables, because
 
 
 class Loop:
@@ -189,7 +95,7 @@ class Loop:
         self.seen: Look | None = None
         self.checks: tuple[CheckResult, ...] = ()
         self.troubles: dict[str, str] = {}
-        self.sync, self.health = Since(), Since()
+        self.sync, self.health = status.Axis(), status.Axis()
         self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
         self.rounds_made = 0
         self.before_a_round: Callable[[], None] = lambda: None
@@ -199,7 +105,7 @@ class Loop:
         self._slow = Timer(SLOW_LOOK_SECONDS, random)
         self._checks_timer = Timer(CHECKS_SECONDS, random)
         self._without_news = frozenset[str]()
-        self._dirt = Dirt()
+        self._dirty = DirtySet()
         self._rests = 0
         self._rest_until = 0.0
         self._blind = 0
@@ -239,7 +145,7 @@ class Loop:
         if document is not None and document != before.document:
             self.custody.refusal = None
             self._rest_until = 0.0
-        self._dirt.mark_all("the node file changed")
+        self._dirty.mark_all("the node file changed")
 
     def damaged(self, because: str, outcome: str) -> None:
         """Say that what was kept on disk was damaged before the start, and what became of it."""
@@ -248,11 +154,11 @@ class Loop:
     def hear(self, news: News) -> None:
         """Take note of what has changed."""
         if news.tables is None:
-            self._dirt.mark_all("news were lost")
+            self._dirty.mark_all("news were lost")
         else:
-            self._dirt.mark(news.tables, "something changed")
+            self._dirty.mark(news.tables, "something changed")
             self._hasten(news.tables)
-        self._dirt.actors |= news.actors
+        self._dirty.actors |= news.actors
 
     def _hasten(self, tables: Set[str]) -> None:
         """Have what failed tried again soon where something has changed, unless that may be our own doing."""
@@ -266,7 +172,7 @@ class Loop:
         """Say that something the documents refer to may have changed, such as what one of them was refused for."""
         self.custody.refusal = None
         self._rest_until = 0.0
-        self._dirt.mark_all("something that the node file refers to changed")
+        self._dirty.mark_all("something that the node file refers to changed")
 
     def checked(self, results: Sequence[CheckResult], turn: int) -> None:
         """Take the results of checks, with the turn that they were started with."""
@@ -303,7 +209,7 @@ class Loop:
         self._check_not_reporting()
         document = self.custody.confirm()
         self._tell("confirmed", because=because, digest=document.digest)
-        self._dirt.mark_all("confirmed")
+        self._dirty.mark_all("confirmed")
 
     def roll_back(self, because: str = "rolled back by hand") -> None:
         """Undo what is on trial. Raises RefusedError."""
@@ -315,7 +221,7 @@ class Loop:
         # Checks that are under way say nothing about what is held from now on.
         self._checks_turn += 1
         self._rests, self._rest_until = 0, 0.0
-        self._dirt.mark_all("rolled back")
+        self._dirty.mark_all("rolled back")
 
     def suspend(self, reason: str, seconds: float | None) -> None:
         """Change nothing for some time, ``None`` for until it is resumed. Raises StellwerkError."""
@@ -354,7 +260,7 @@ class Loop:
         self.custody.refusal = None
         self.rounds.begin()
         self._rests, self._rest_until = 0, 0.0
-        self._dirt.mark_all(because)
+        self._dirty.mark_all(because)
 
     def allow_deletes(self) -> None:
         """Adopt the document that was refused, whatever share of the node it deletes. Raises what else is wrong."""
@@ -370,7 +276,7 @@ class Loop:
         self.custody.release()
         for digest in released:
             self._tell("released", because="asked by hand", digest=digest)
-        self._dirt.mark_all("asked by hand")
+        self._dirty.mark_all("asked by hand")
 
     def apply(
         self,
@@ -404,7 +310,7 @@ class Loop:
         times = [self._full.at, self._slow.at]
         if self.seen is not None and self.seen.plan.unseen:
             times.append(self._blind_until)
-        if self._dirt:
+        if self._dirty:
             times.append(now)
         if self._may_change():
             times.append(self._again_at)
@@ -456,10 +362,10 @@ class Loop:
     def _round_where_due(self, now: float) -> bool:
         """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""
         self._mark_what_is_due(now)
-        seen = self._choose() if self._dirt.all else None
-        if seen is None and not self._dirt:
+        seen = self._choose() if self._dirty.all else None
+        if seen is None and not self._dirty:
             return False
-        tables, because = self._dirt.take()
+        tables, because = self._dirty.take()
         if tables is None:
             self._full.wind(now)
             self._slow.wind(now)
@@ -469,7 +375,7 @@ class Loop:
             try:
                 seen = self.rounds.look(self.wanted.desired, tables)
             except StellwerkError:
-                self._dirt.all = True
+                self._dirty.all = True
                 raise
         self.seen = seen
         self.rounds_made += 1
@@ -486,7 +392,7 @@ class Loop:
             self._take_note_if_reached()
             if not seen.plan.operations:
                 # Who made them did no harm.
-                self._dirt.actors.clear()
+                self._dirty.actors.clear()
         self._rests = 0
         self.troubles.pop("round", None)
         return to_do
@@ -507,15 +413,15 @@ class Loop:
         self._resume_where_that_is_over()
         if now >= self._full.at:
             self.custody.try_again()
-            self._dirt.mark_all("it was time")
+            self._dirty.mark_all("it was time")
         elif now >= self._slow.at:
-            self._dirt.mark(self._without_news, "it was time")
+            self._dirty.mark(self._without_news, "it was time")
             self._slow.wind(now)
         if self.seen is not None and now >= self._blind_until:
-            self._dirt.mark(self.seen.plan.unseen.keys(), "it could not be seen")
+            self._dirty.mark(self.seen.plan.unseen.keys(), "it could not be seen")
         if now >= self._again_at and self._may_change():
             self._again_at = math.inf
-            self._dirt.mark_all("it was tried again")
+            self._dirty.mark_all("it was tried again")
 
     def _next_attempt(self, now: float) -> float:
         """Return when something that waits for its time may be tried again."""
@@ -536,17 +442,17 @@ class Loop:
         self._judge()
         self.before_a_round()
         try:
-            done = self.rounds.apply(seen, self.wanted.desired, self.clock.now, self._dirt.actors, watch)
+            done = self.rounds.apply(seen, self.wanted.desired, self.clock.now, self._dirty.actors, watch)
         except BaseException:
-            self._dirt.all = True
+            self._dirty.all = True
             raise
         self.seen = done.remaining
-        self._dirt.actors.clear()
+        self._dirty.actors.clear()
         self._acted_at = ended = self.clock.now()
         self._again_at = self._next_attempt(ended)
         self._tell_round(done, because, ended - begun)
         if self._is_open(done.remaining, ended):
-            self._dirt.mark_all("what was left")
+            self._dirty.mark_all("what was left")
         self._take_note_if_reached()
         return done
 
@@ -620,7 +526,7 @@ class Loop:
         Returns the look by which it was decided. Raises what keeps it from being adopted; nothing was changed then.
         """
         wanted = self._interpreter.interpret(document)
-        self._dirt.mark_all("a new intent")
+        self._dirty.mark_all("a new intent")
         seen = self.rounds.look(wanted.desired)
         check(seen)
         if strict:
@@ -711,7 +617,7 @@ class Loop:
     def _rest(self, problem: str) -> None:
         """Wait before the next round, longer each time, after one that failed as a whole."""
         self._rests += 1
-        self._dirt.all = True
+        self._dirty.all = True
         self._rest_until = self.clock.now() + backoff(self._rests, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
         if self.troubles.get("round") != problem:
             self.troubles["round"] = problem

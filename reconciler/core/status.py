@@ -6,6 +6,7 @@ Synced or drifted: is the node what its intent says? Healthy or degraded: does a
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core import facts
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MOST_OBJECTS = 200
+
+
+@dataclass(slots=True)
+class Axis:
+    """A state and the time, in seconds since 1970, since when it has been so."""
+
+    value: str = "unknown"
+    wall: float = 0.0
+
+    def become(self, value: str, wall: float) -> None:
+        """Take a state; the same one keeps its time."""
+        if value != self.value or not self.wall:
+            self.value, self.wall = value, wall
 
 
 def sync(loop: Loop) -> str:

@@ -14,7 +14,7 @@ Results = tuple[tuple[CheckResult, ...], int]
 
 
 class BackgroundChecker:
-    """Carries out checks in a thread, one lot at a time; see `reconciler.core.loop.Checker`.
+    """Carries out checks in a thread, one lot at a time; see `reconciler.core.wanted.Checker`.
 
     ``ring`` is called, from that thread, when results are there to `take`.
     """

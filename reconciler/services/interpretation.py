@@ -12,7 +12,7 @@ from intent.loading import loads
 from intent.references import References
 from reconciler.backends.references import Resolvers
 from reconciler.core.intents import Document
-from reconciler.core.loop import Wanted
+from reconciler.core.wanted import Wanted
 
 
 def document(node: Node) -> Document:
@@ -36,7 +36,7 @@ class _Known:
 
 
 class NodeInterpreter:
-    """Interprets node files; see `reconciler.core.loop.Interpreter`. It knows the last `MOST_KNOWN` of them."""
+    """Interprets node files; see `reconciler.core.wanted.Interpreter`. It knows the last `MOST_KNOWN` of them."""
 
     def __init__(self, resolvers: Resolvers) -> None:
         self._resolvers = resolvers

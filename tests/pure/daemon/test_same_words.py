@@ -25,9 +25,9 @@ from reconciler.core.errors import (
     UnsupportedError,
 )
 from reconciler.core.intents import Document
-from reconciler.core.loop import Wanted
 from reconciler.core.plan import PlanError
 from reconciler.core.plan_document import MovedOnError
+from reconciler.core.wanted import Wanted
 from reconciler.services.interpretation import NodeInterpreter
 from tests.pure.daemon.conftest import ADDRESS, OTHER, Stage, node_text, stage_in
 

@@ -1,0 +1,53 @@
+"""When something is due, and what has to be looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from reconciler.core.retries import Random
+
+TIMER_JITTER = 0.1
+
+
+class Timer:
+    """A time at which something is due again and again, each time a little earlier or later; at once to begin with."""
+
+    def __init__(self, seconds: float, random: Random) -> None:
+        self.at = 0.0
+        self._seconds = seconds
+        self._random = random
+
+    def wind(self, now: float) -> None:
+        """Be due again after the time of the timer."""
+        self.at = now + self._seconds * (1 + TIMER_JITTER * (2 * self._random() - 1))
+
+
+class DirtySet:
+    """What is to be looked at again, and why."""
+
+    def __init__(self) -> None:
+        self.tables: set[str] = set()
+        self.all = True
+        self.because: dict[str, None] = {}
+        self.actors: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return self.all or bool(self.tables)
+
+    def mark(self, tables: Set[str], because: str) -> None:
+        """Have some tables looked at; none is no reason."""
+        if tables:
+            self.tables |= tables
+            self.because[because] = None
+
+    def mark_all(self, because: str) -> None:
+        """Have everything looked at."""
+        self.all = True
+        self.because[because] = None
+
+    def take(self) -> tuple[frozenset[str] | None, str]:
+        """Return the tables to look at, ``None`` for all, with the reason, and begin anew."""
+        tables = None if self.all else frozenset(self.tables)
+        because = ", ".join(self.because)
+        self.tables, self.all, self.because = set(), False, {}
+        return tables, because

@@ -1,0 +1,46 @@
+"""What a document asks for, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from intent.checks import Check
+from intent.resources.resource import Resource
+from reconciler.core.intents import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a document asks for. Without a document it is nothing: all that is ours is to go."""
+
+    document: Document | None
+    node: str = ""
+    desired: tuple[Resource, ...] = ()
+    confirm_seconds: int | None = None
+    checks: tuple[Check, ...] = ()
+    largest_deleted_share: float = 1.0
+    notes: tuple[str, ...] = ()
+
+
+NOTHING = Wanted(None)
+
+
+class Interpreter(Protocol):
+    """Turns documents into what they ask for."""
+
+    def interpret(self, document: Document) -> Wanted:
+        """Return what the document asks for now, the very same value while nothing it refers to has changed.
+
+        Raises IntentError and BackendError.
+        """
+        ...
+
+
+class Checker(Protocol):
+    """Carries out checks in the background; the results come by `Loop.checked`."""
+
+    def start(self, checks: Sequence[Check], turn: int) -> None:
+        """Begin with the checks, unless some are under way; ``turn`` is given back with the results."""
+        ...
