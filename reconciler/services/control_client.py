@@ -77,8 +77,8 @@ class Control:
             return NobodyError(f"no daemon listens at {self.path}; `stellwerk run NODE.yaml` starts one")
         if isinstance(exc, PermissionError):
             return DeniedError(
-                f"{self.path} may not be opened: {exc.strerror}; be root, or in the group that the daemon was started "
-                "with (`stellwerk run --group`)"
+                f"{self.path} may not be opened: {exc.strerror}; be root, or, for `stellwerk status` alone, in the "
+                "group that the daemon was started with (`stellwerk run --group`)"
             )
         return UnreachableError(f"the daemon at {self.path} cannot be reached: {exc.strerror or exc}")
 

@@ -78,13 +78,17 @@ def _show(history: HistoryFile, last: int, as_json: bool) -> int:
     from intent.display import printable
     from reconciler.cli import exit_codes, history_text
 
+    shown = False
     for line in history.recent_lines(last) if last else history.lines():
+        shown = True
         if as_json:
             # An entry is plain ASCII; what was made of it by others must not reach a terminal as it is.
             click.echo(printable(line.removesuffix(b"\n").decode("utf-8", errors="surrogateescape")))
             continue
         for words in history_text.lines(line):
             click.echo(words)
+    if not shown:
+        click.echo("nothing was done here yet", err=True)
     return exit_codes.DONE
 
 

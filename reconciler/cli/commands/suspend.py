@@ -35,6 +35,8 @@ def command(reason: str, seconds: int | None, state_folder: Path, socket: Path |
     from reconciler.cli import exit_codes
     from reconciler.services import by_hand
 
+    if not reason.strip():
+        raise click.UsageError("--reason is empty; whoever finds the node suspended wants to know why")
     by_hand.suspend(state_folder, control_socket(socket, state_folder), reason, seconds)
     click.echo("suspended: nothing is changed until `stellwerk resume`" + (", or the time is over" if seconds else ""))
     return exit_codes.DONE

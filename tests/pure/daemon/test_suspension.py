@@ -62,3 +62,9 @@ def test_a_damaged_file_is_set_aside_and_told(stage: Stage, name: str) -> None:
         assert f"{name}.damaged-1" in said
         assert stage.cli("resume")[0] == 0
         assert stage.cli("status")[0] == 0
+
+
+def test_a_suspension_has_a_reason(stage: Stage) -> None:
+    code, said = stage.cli("suspend --reason ' '")
+    assert code == 64
+    assert "--reason is empty" in said

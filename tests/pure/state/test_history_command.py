@@ -131,7 +131,7 @@ def test_lines_that_are_none_are_named_and_do_not_reach_the_terminal(
 
 
 def test_without_a_history_there_is_nothing_to_show_and_nothing_is_proven(run: Run, path: Path) -> None:
-    assert run() == (0, "", "")
+    assert run() == (0, "", "nothing was done here yet\n")
     code, said, errors = run("--verify")
     assert (code, said) == (1, "")
     assert f"no history in {path.parent}" in errors
