@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from enum import StrEnum
@@ -17,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from intent.problems import IntentError
 from reconciler.core import facts, status
-from reconciler.core.apply import Result, Watcher
+from reconciler.core.apply import Watcher
 from reconciler.core.backend import Backend, News
 from reconciler.core.checks import CheckResult
 from reconciler.core.clock import Clock
@@ -31,6 +30,7 @@ from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
 from reconciler.core.schedule import DirtySet, Timer
 from reconciler.core.suspension import Suspension, SuspensionStore
+from reconciler.core.telling import Telling, log
 from reconciler.core.wanted import NOTHING, Checker, Interpreter, Wanted
 
 FULL_LOOK_SECONDS = 300.0
@@ -47,16 +47,9 @@ STEADY_SHARE = 0.25
 SHORTEST_REST_SECONDS = 1.0
 ECHO_SECONDS = 2.0
 """For how long after a change of ours news may be of that."""
-MOST_RECENT = 20
 MOST_RECALLED = 1000
 """How many entries of the history are searched for roll-backs where the intents were lost."""
 MOST_TURNS = 8
-
-_WORRYING = frozenset({"failed", "refused", "rolled back", "fight", "damaged"})
-
-log = logging.getLogger("stellwerk")
-# Commands say by themselves what they do: nothing is written down but where somebody asks for a log.
-log.addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
@@ -96,10 +89,10 @@ class Loop:
         self.checks: tuple[CheckResult, ...] = ()
         self.troubles: dict[str, str] = {}
         self.sync, self.health = status.Axis(), status.Axis()
-        self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
+        self.telling = Telling(history, clock)
         self.rounds_made = 0
         self.before_a_round: Callable[[], None] = lambda: None
-        self._interpreter, self._store, self._history, self._checker = interpreter, store, history, checker
+        self._interpreter, self._store, self._checker = interpreter, store, checker
         self._random = random
         self._full = Timer(FULL_LOOK_SECONDS, random)
         self._slow = Timer(SLOW_LOOK_SECONDS, random)
@@ -116,17 +109,11 @@ class Loop:
         self._checks_begun = 0.0
         self._well_at: float | None = None
         self._rolled_back = False
-        self._told: set[tuple[Any, ...]] = set()
         self._told_refusal = ("", "")
         self._guarded("intents", self.custody.load)
-        self._guarded("history", self._recall)
-        self.suspension = self._kept_suspension()
-
-    def _recall(self) -> None:
-        """Take from the history what is shown of it, and what was rolled back where the intents were lost."""
-        self.recent.extend(map(dict, self._history.recent(MOST_RECENT)))
         if self.custody.intents == Intents():
-            self.custody.remember_quarantine(self._history.recent(MOST_RECALLED))
+            self.custody.remember_quarantine(self.telling.recall(MOST_RECALLED))
+        self.suspension = self._kept_suspension()
 
     # What happened.
 
@@ -450,7 +437,8 @@ class Loop:
         self._dirty.actors.clear()
         self._acted_at = ended = self.clock.now()
         self._again_at = self._next_attempt(ended)
-        self._tell_round(done, because, ended - begun)
+        for told in self.telling.of_round(done, self.rounds, ended - begun):
+            self._tell(**{"because": because, **told})
         if self._is_open(done.remaining, ended):
             self._dirty.mark_all("what was left")
         self._take_note_if_reached()
@@ -506,7 +494,7 @@ class Loop:
     def _begin(self) -> None:
         """Begin with another intent: what failed under the last one says nothing."""
         self.rounds.begin()
-        self._told.clear()
+        self.telling.begin()
         self._checks_turn += 1
         self._checks_timer.at = 0.0
         self._well_at = None
@@ -633,29 +621,11 @@ class Loop:
         self.troubles.pop(name, None)
         return result
 
-    def _tell_round(self, done: Round, because: str, seconds: float) -> None:
-        """Write down what a round did; what keeps failing in the same way is told once."""
-        failures = {(one.operation.key, str(one.error)) for one in done.outcomes if one.result is Result.FAILED}
-        changed = any(one.result is Result.DONE for one in done.outcomes)
-        if changed or not failures <= self._told:
-            told = {**facts.operations(done.outcomes), "outcome": facts.outcome(done), "seconds": round(seconds, 4)}
-            self._tell("failed" if failures else "changed", because=because, **told)
-        # What was in order in between is told again.
-        self._told = {one for one in self._told if one[0] in self.rounds.retries.failures} | failures
-        for key in sorted(done.fought, key=str):
-            actor = self.rounds.fights.all()[key].actor
-            by = f"; last by {actor}" if actor else ""
-            self._tell("fight", because=f"{key} is changed back again and again{by}", outcome="repairs are slowed down")
-
     def _tell(self, event: str, **told: Any) -> None:
-        """Write down what happened: in the history, in the log, and for the status."""
+        """Write down what happened to the node."""
         document = None if self.wanted is None else self.wanted.document
         node = "" if self.wanted is None else self.wanted.node
-        fact = {"event": event, "node": node, "digest": None if document is None else document.digest, **told}
-        wall = self.clock.wall()
-        log.log(logging.WARNING if event in _WORRYING else logging.INFO, "%s", event, extra={"fact": fact})
-        self.recent.append({"time": round(wall, 3), **fact})
-        self._guarded("history", lambda: self._history.append(fact, wall))
+        self.telling.tell({"event": event, "node": node, "digest": document and document.digest, **told})
 
 
 def _passes(error: Exception) -> bool:

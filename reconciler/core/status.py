@@ -45,7 +45,7 @@ def reasons(loop: Loop) -> list[str]:
     """Return what makes the node degraded, nothing for a healthy one."""
     custody = loop.custody
     found = list(loop.troubles.values())
-    found += filter(None, (custody.unsaved, loop.rounds.unrecorded))
+    found += filter(None, (custody.unsaved, loop.rounds.unrecorded, loop.telling.problem))
     if custody.file.problem is not None:
         found.append(f"the node file cannot be used: {custody.file.problem}")
     if custody.refusal is not None:
@@ -116,7 +116,7 @@ def standing(loop: Loop) -> dict[str, Any]:
         "owned": 0 if loop.seen is None else len(loop.seen.observation.owned),
         "checks": [{"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks],
         "notes": [] if loop.wanted is None else list(loop.wanted.notes),
-        "recent": list(loop.recent),
+        "recent": list(loop.telling.recent),
         "rounds": loop.rounds_made,
     }
 

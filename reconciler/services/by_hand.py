@@ -69,7 +69,7 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
     loop = Loop(NodeInterpreter(Resolvers()), (), state, history, NoChecks(), MachineClock())
     if loop.suspension is not None and loop.suspension.why_over(loop.clock) is not None:
         loop.suspension = None
-    reasons = [why, *loop.troubles.values()]
+    reasons = [why, *loop.troubles.values(), *filter(None, [loop.telling.problem])]
     if loop.custody.intents.trial is not None:
         reasons.append(
             "a change is on trial and nobody undoes it: `stellwerk confirm` or `stellwerk rollback` ends that"

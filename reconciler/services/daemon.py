@@ -30,8 +30,9 @@ from reconciler.backends.watched_files import is_being_written, watched_files
 from reconciler.core.backend import Backend, Events, News
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document
-from reconciler.core.loop import Loop, Mode, log
+from reconciler.core.loop import Loop, Mode
 from reconciler.core.status import standing, status
+from reconciler.core.telling import log
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_protocol import ending

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reconciler.backends.state_folder import StateFolder
 from reconciler.core.clock import Clock
 from reconciler.core.errors import DamagedStateError, StellwerkError
-from reconciler.core.loop import log
 from reconciler.core.suspension import Suspension
+from reconciler.core.telling import log
 
 
 def set_damage_aside(state: StateFolder, clock: Clock) -> list[tuple[str, str]]:

@@ -1,0 +1,89 @@
+"""What happened, told: in the history, in the log, and for the status."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reconciler.core import facts
+from reconciler.core.apply import Result
+from reconciler.core.clock import Clock
+from reconciler.core.errors import StellwerkError
+from reconciler.core.history import History
+from reconciler.core.reconcile import Round, Rounds
+
+MOST_RECENT = 20
+"""How many of the latest facts the status shows."""
+
+_WORRYING = frozenset({"failed", "refused", "rolled back", "fight", "damaged"})
+
+log = logging.getLogger("stellwerk")
+# Commands say by themselves what they do: nothing is written down but where somebody asks for a log.
+log.addHandler(logging.NullHandler())
+
+
+class Telling:
+    """Tells facts: an ``event``, the node, the digest of what it is held at, and what belongs to the event.
+
+    A history that cannot be written keeps nothing from being done: ``problem`` is why, ``None`` when it could last.
+    """
+
+    def __init__(self, history: History, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+        self._failures: set[tuple[Any, str]] = set()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
+        self.problem: str | None = None
+        self.recent.extend(map(dict, self.recall(MOST_RECENT)))
+
+    def recall(self, count: int) -> Sequence[Mapping[str, Any]]:
+        """Return the latest entries of the history, the oldest first; none where it cannot be read."""
+        try:
+            return self._history.recent(count)
+        except StellwerkError as exc:
+            self.problem = str(exc)
+            return ()
+
+    def begin(self) -> None:
+        """Begin with another intent: what fails in the same way as under the last one is told again."""
+        self._failures.clear()
+
+    def tell(self, fact: Mapping[str, Any]) -> None:
+        """Write down a fact."""
+        wall = self._clock.wall()
+        level = logging.WARNING if fact["event"] in _WORRYING else logging.INFO
+        log.log(level, "%s", fact["event"], extra={"fact": fact})
+        self.recent.append({"time": round(wall, 3), **fact})
+        try:
+            self._history.append(fact, wall)
+        except StellwerkError as exc:
+            self.problem = str(exc)
+        else:
+            self.problem = None
+
+    def of_round(self, done: Round, rounds: Rounds, seconds: float) -> list[dict[str, Any]]:
+        """Return what is to be told of a round: each an event with what belongs to it.
+
+        What keeps failing in the same way is told once, and again after it was in order in between.
+        """
+        told: list[dict[str, Any]] = []
+        failures = {(one.operation.key, str(one.error)) for one in done.outcomes if one.result is Result.FAILED}
+        changed = any(one.result is Result.DONE for one in done.outcomes)
+        if changed or not failures <= self._failures:
+            told.append(
+                {
+                    "event": "failed" if failures else "changed",
+                    **facts.operations(done.outcomes),
+                    "outcome": facts.outcome(done),
+                    "seconds": round(seconds, 4),
+                }
+            )
+        self._failures = {one for one in self._failures if one[0] in rounds.retries.failures} | failures
+        for key in sorted(done.fought, key=str):
+            actor = rounds.fights.all()[key].actor
+            by = f"; last by {actor}" if actor else ""
+            because = f"{key} is changed back again and again{by}"
+            told.append({"event": "fight", "because": because, "outcome": "repairs are slowed down"})
+        return told
