@@ -35,6 +35,10 @@ LONGEST_READING_REQUEST_BYTES = 4096
 _UCRED = struct.Struct("=iII")
 
 
+class AnotherDaemonError(RefusedError):
+    """A daemon listens at the socket already."""
+
+
 class Board:
     """The latest status, for whoever wants to read it or to wait for the next one.
 
@@ -207,7 +211,10 @@ class ControlServer:
             except BlockingIOError:
                 # It listens, and has much to do (EAGAIN of connect(2)).
                 pass
-        raise RefusedError(f"another daemon listens at {self.path}; name another socket with --socket")
+        raise AnotherDaemonError(
+            f"another daemon listens at {self.path}; stop it first, or, for another node, name another socket with "
+            "--socket"
+        )
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._closing.is_set():

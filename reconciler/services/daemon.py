@@ -36,7 +36,7 @@ from reconciler.core.telling import log
 from reconciler.services import applying
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_protocol import ending
-from reconciler.services.control_server import Board, ControlServer, Job
+from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer, Job
 from reconciler.services.damage import set_damage_aside
 from reconciler.services.interpretation import NodeInterpreter, document
 from reconciler.services.this_node import this_node
@@ -195,12 +195,13 @@ class Daemon:
     def _open_socket(self) -> None:
         """Listen to commands. The node is kept without, and it is tried again.
 
-        Raises StellwerkError where it is all that the process is there for: to be told of a trial and of its end.
+        Raises StellwerkError where it is all that the process is there for, to be told of a trial and of its end; and
+        AnotherDaemonError at the start, since two would act at once.
         """
         try:
             self._server.open()
         except StellwerkError as exc:
-            if self._settings.node_file is None:
+            if self._settings.node_file is None or (isinstance(exc, AnotherDaemonError) and not self.began):
                 raise
             self._socket_at = self._clock.now() + SOCKET_SECONDS
             if self._loop.troubles.get("socket") != str(exc):

@@ -111,6 +111,9 @@ class Node:
         until(lambda: self.pid and Path(f"/proc/{self.pid}").exists(), "babeld starts")
         if address is None:
             until(lambda: Path(self.socket).exists(), "babeld opens its socket")
+        else:
+            # Not by connecting: it would greet, which some tests want to see or not.
+            until(lambda: self.inside(lambda: _listens(int(address))), "babeld opens its port")
 
     def stop(self) -> None:
         """End babeld at once: told to end by itself, it takes two seconds to tell its neighbours."""
@@ -165,3 +168,9 @@ class Mesh:
                 node.remove()
         finally:
             shutil.rmtree(self.folder)
+
+
+def _listens(port: int) -> bool:
+    """Return whether somebody listens at a port of the namespace (/proc/net/tcp6 of proc(5); 0A is TCP_LISTEN)."""
+    rows = [line.split() for line in Path("/proc/thread-self/net/tcp6").read_text().splitlines()[1:]]
+    return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
