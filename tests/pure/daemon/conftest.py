@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.backend import Events, News
 from reconciler.core.errors import StellwerkError
 from reconciler.core.loop import Mode
 from reconciler.services.control_client import Control, NobodyError
@@ -38,6 +40,22 @@ def wait_for(condition: Callable[[], Any], what: str = "the condition") -> Any:
         assert time.monotonic() < deadline, f"{what} did not come true"
         time.sleep(0.005)
     return found
+
+
+class Silent(Events):
+    """A stream that has nothing to tell."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.eventfd(0)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def read(self) -> News:
+        return News()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 class Running:

@@ -240,14 +240,21 @@ def test_a_watcher_that_goes_frees_its_place(stage: Stage) -> None:
     wait_for(lambda: not running.daemon._server.clients(), "its thread ends")
 
 
-def test_a_watcher_is_told_changes_only(stage: Stage) -> None:
-    stage.start()
+def test_a_watcher_is_told_changes_only(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = stage.start().daemon._board
+    reads, read = [], board.read
+
+    def counted(after: int = -1, seconds: float = 0.0) -> tuple[int, dict[str, Any]]:
+        reads.append(after)
+        return read(after, seconds)
+
+    monkeypatch.setattr(board, "read", counted)
     told: list[dict[str, Any]] = []
     with stage.connect() as client:
         client.sendall(request("watch"))
         lines = client.makefile("rb")
         told.append(json.loads(lines.readline()))
-        time.sleep(2.5)
+        wait_for(lambda: len(reads) > 2, "some reads that find the same")
         stage.cli("suspend --reason painting")
         while told[-1]["status"]["mode"]["mode"] != "suspended":
             told.append(json.loads(lines.readline()))

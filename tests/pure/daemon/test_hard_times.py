@@ -15,12 +15,12 @@ import pytest
 from intent.problems import IntentError
 from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
-from reconciler.core.backend import Events, News
+from reconciler.core.backend import Events
 from reconciler.core.errors import BusyError, StellwerkError, VersionError
 from reconciler.core.suspension import Suspension
 from reconciler.services import daemon as daemon_module
 from reconciler.services.daemon import read_document
-from tests.pure.daemon.conftest import ADDRESS, OTHER, PATIENCE_SECONDS, Running, Stage, node_text, wait_for
+from tests.pure.daemon.conftest import ADDRESS, OTHER, PATIENCE_SECONDS, Running, Silent, Stage, node_text, wait_for
 
 # The control socket.
 
@@ -100,22 +100,10 @@ def test_what_sees_a_trial_through_ends_without_a_socket(stage: Stage) -> None:
 # News.
 
 
-class Opened(Events):
-    """Tells of addresses, of which there is nothing to tell."""
+class Opened(Silent):
+    """Would tell of addresses."""
 
     covers: ClassVar[frozenset[str]] = frozenset({"address"})
-
-    def __init__(self) -> None:
-        self._descriptor = os.eventfd(0)
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def read(self) -> News:
-        return News()
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
 
 @pytest.mark.usefixtures("soon")

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
 
 from reconciler.core import loop
-from reconciler.core.backend import Dump, Events, News, Partitions
+from reconciler.core.backend import Dump, Partitions
 from reconciler.core.errors import BackendError
-from tests.pure.daemon.conftest import Stage, wait_for
+from tests.pure.daemon.conftest import Silent, Stage, wait_for
 
 
-class Quiet(Events):
-    """Tells of rules, of which there is nothing to tell."""
+class Quiet(Silent):
+    """Would tell of rules."""
 
     covers: ClassVar[frozenset[str]] = frozenset({"rule"})
-
-    def __init__(self) -> None:
-        self._descriptor = os.eventfd(0)
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def read(self) -> News:
-        return News()
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
 
 def test_tables_of_which_not_every_change_is_told_are_looked_at_by_the_clock(
