@@ -81,3 +81,12 @@ def test_thousands_of_objects_do_not_make_it_endless(toys: ToyStage) -> None:
     assert len(toys.status["objects"]) == 200
     assert toys.status["sync"]["reason"] == "2000 to create"
     assert len(json.dumps(toys.status)) < 100_000
+
+
+def test_what_was_recent_is_the_same_after_a_restart(toys: ToyStage) -> None:
+    toys.file("a; b")
+    toys.run(1)
+    before = toys.status["recent"]
+    assert before
+    toys.restart()
+    assert toys.status["recent"] == before
