@@ -74,6 +74,15 @@ class Verdict:
     last: Head
 
 
+CHAIN = frozenset({"stellwerk_history", "number", "previous", "hash", "kept_from"})
+"""The fields that an entry has for its place in the history, beside the fact and its time."""
+
+
+def fact_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fact of an entry, with its time."""
+    return {name: value for name, value in entry.items() if name not in CHAIN}
+
+
 def chained(fact: Mapping[str, Any], head: Head, wall: float) -> dict[str, Any]:
     """Return the entry for a fact, which comes after the head. ``wall`` is in seconds since 1970."""
     entry = {

@@ -11,7 +11,7 @@ from reconciler.core import facts
 from reconciler.core.apply import Result
 from reconciler.core.clock import Clock
 from reconciler.core.errors import StellwerkError
-from reconciler.core.history import History
+from reconciler.core.history import History, fact_of
 from reconciler.core.reconcile import Round, Rounds
 
 MOST_RECENT = 20
@@ -36,7 +36,7 @@ class Telling:
         self._failures: set[tuple[Any, str]] = set()
         self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
         self.problem: str | None = None
-        self.recent.extend(map(dict, self.recall(MOST_RECENT)))
+        self.recent.extend(map(fact_of, self.recall(MOST_RECENT)))
 
     def recall(self, count: int) -> Sequence[Mapping[str, Any]]:
         """Return the latest entries of the history, the oldest first; none where it cannot be read."""
