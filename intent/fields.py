@@ -25,7 +25,7 @@ _PREFIX = re.compile(r"([0-9A-Fa-f:.]+)(?:/(0|[1-9][0-9]{0,2}))?")
 _ADDRESS_SHAPE = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _IPV6_WORDS = {"pattern": r"^[0-9A-Fa-f:.]+$"}
-_PREFIX6_WORDS = {"pattern": r"^[0-9A-Fa-f:.]+/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$"}
+PREFIX6_WORDS = {"pattern": r"^[0-9A-Fa-f:.]+/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$"}
 
 
 def parse_interface_name(text: str) -> str:
@@ -306,7 +306,7 @@ Prefix = Annotated[
     IPv4Network | IPv6Network,
     Text(parse_prefix, {"pattern": r"^[0-9A-Fa-f:.]+(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$"}),
 ]
-IPv6Prefix = Annotated[IPv6Network, Text(parse_ipv6_prefix, _PREFIX6_WORDS)]
+IPv6Prefix = Annotated[IPv6Network, Text(parse_ipv6_prefix, PREFIX6_WORDS)]
 InterfaceAddress = Annotated[IPv4Interface | IPv6Interface, Text(parse_interface_address, _INTERFACE_ADDRESS_WORDS)]
 PublicKey = Annotated[str, Text(parse_public_key, {"pattern": r"^[A-Za-z0-9+/]{43}=$"})]
 EndpointText = Annotated[Endpoint, Text(parse_endpoint, _ENDPOINT_WORDS)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from intent import tree
 from intent.display import quoted
@@ -172,7 +173,7 @@ def model_at(model: type[BaseModel], path: tree.Path) -> type[BaseModel] | None:
         if isinstance(step, int):
             annotation = next(iter(get_args(annotation)), None)
         elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            field = annotation.model_fields.get(step)
+            field = fields_of(annotation).get(step)
             annotation = None if field is None else field.annotation
         else:
             return None
@@ -193,7 +194,14 @@ def field_names(model: type[BaseModel] | None) -> tuple[str, ...]:
     """Return the names of a model's fields, those that are needed first."""
     if model is None:
         return ()
-    return tuple(sorted(model.model_fields, key=lambda name: not model.model_fields[name].is_required()))
+    fields = fields_of(model)
+    return tuple(sorted(fields, key=lambda name: not fields[name].is_required()))
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by their names in the file; one may be a keyword of Python."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def words_of(model: type[BaseModel] | None) -> str:
@@ -203,7 +211,7 @@ def words_of(model: type[BaseModel] | None) -> str:
 
 def _mapping_advice(model: type[BaseModel]) -> str:
     """Return an example of the mapping that should stand there."""
-    fields = model.model_fields.items()
+    fields = fields_of(model).items()
     needed = [name for name, field in fields if field.is_required()] or [name for name, _ in fields][:1]
     examples = ", ".join(f"{name}: {example_of(model, name) or '…'}" for name in needed)
     return f"such as `{{{examples}}}`"
@@ -211,7 +219,6 @@ def _mapping_advice(model: type[BaseModel]) -> str:
 
 def example_of(model: type[BaseModel] | None, field: str) -> str | None:
     """Return the first example of a field that is simple enough to show in a line."""
-    if model is None or field not in model.model_fields:
-        return None
-    examples = model.model_fields[field].examples or []
+    fields = {} if model is None else fields_of(model)
+    examples = fields[field].examples or [] if field in fields else []
     return str(examples[0]) if examples and isinstance(examples[0], str | int) else None

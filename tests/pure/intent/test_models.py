@@ -19,7 +19,8 @@ def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         inside = [validation.model_at(model, (0,))]
     else:
         yield model
-        inside = [validation.model_at(model, path) for name in model.model_fields for path in ((name,), (name, 0))]
+        paths = [path for name in validation.fields_of(model) for path in ((name,), (name, 0))]
+        inside = [validation.model_at(model, path) for path in paths]
     for inner in inside:
         if inner is not None:
             yield from models(inner)
@@ -27,7 +28,7 @@ def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 ROOTS: list[type[BaseModel]] = [Head, *(feature.model for feature in features().values())]
 MODELS = sorted({model for root in ROOTS for model in models(root)}, key=lambda model: model.__name__)
-FIELDS = [(model, name) for model in MODELS for name in model.model_fields]
+FIELDS = [(model, name) for model in MODELS for name in validation.fields_of(model)]
 
 
 def test_the_models_are_found() -> None:
@@ -48,7 +49,7 @@ def test_a_model_is_strict_frozen_closed_and_has_a_name_for_people(model: type[B
 
 @pytest.mark.parametrize(("model", "field"), FIELDS)
 def test_a_field_is_described(model: type[BaseModel], field: str) -> None:
-    description = model.model_fields[field].description
+    description = validation.fields_of(model)[field].description
     assert description
     assert description[0].isupper() or description[0] == "`"
     assert description.endswith(".")
@@ -56,7 +57,7 @@ def test_a_field_is_described(model: type[BaseModel], field: str) -> None:
 
 @pytest.mark.parametrize(("model", "field"), FIELDS)
 def test_the_examples_and_the_default_of_a_field_are_right(model: type[BaseModel], field: str) -> None:
-    information = model.model_fields[field]
+    information = validation.fields_of(model)[field]
     for example in information.examples or ():
         about = (f"`{field}`", f"an item of `{field}`")
         assert [problem for problem in said_about(model, {field: example}) if problem.startswith(about)] == []

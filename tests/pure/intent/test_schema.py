@@ -64,7 +64,7 @@ def test_no_field_may_be_null() -> None:
 SHAPES = ["addresses/fields", "document/missing", "document/misspelt", "document/other-version", "exit/fields"]
 SHAPES += ["gre/fields", "links/fields", "mesh/ranges", "mesh/babeld", "mesh/interface-names", "wireguard/fields"]
 SHAPES += ["document/needs-mesh", "yaml/yes-is-text", "document/node-names", "links/as-a-list"]
-SHAPES += ["confirm/times", "guards/shares", "checks/fields", "checks/together"]
+SHAPES += ["confirm/times", "guards/shares", "routes/fields", "checks/fields", "checks/together"]
 
 
 @pytest.mark.parametrize("name", SHAPES)
