@@ -86,6 +86,14 @@ class Resource(ABC):
     """Whether only parts of the table are looked at, those that `partition` names."""
     searched: ClassVar[bool] = False
     """Whether the whole of a partitioned table is searched for our marks when the inventory was lost."""
+    refers_to: ClassVar[frozenset[str] | None] = None
+    """The spaces of all keys that the relations of this kind may name, ``None`` when they may be any.
+
+    Relations are `requires`, `part_of`, `renewed_by`, `keeps` and `replaced_through`. What stands on one object of a
+    large table, such as a route, is found without asking all that cannot.
+    """
+    may_be_lacked: ClassVar[bool] = True
+    """Whether there are nodes that lack what it takes to make or change objects of this kind."""
 
     @property
     @abstractmethod
@@ -187,8 +195,22 @@ class Resource(ABC):
 
     @classmethod
     def related(cls, seen: Iterable[Resource]) -> Iterable[Resource]:
-        """Return, completed, the objects among all that was seen whose rows alone do not say all that they need."""
+        """Return, completed, the objects among those seen in the table whose rows alone do not say all about them."""
         return ()
+
+    @classmethod
+    def expected(cls, desired: Iterable[tuple[Key, Self]], context: Any) -> Mapping[Hashable, Key]:
+        """Return what the rows of desired objects come to, by `comparable`, when they are as desired.
+
+        A row that comes to one of these stands for the desired object, and is not decoded: if it were, the result
+        would be equal to that. Other rows are decoded, and compared field by field.
+        """
+        return {}
+
+    @classmethod
+    def comparable(cls, row: Any) -> Hashable:
+        """Return what of a row tells anything about the object, spelled as in `expected`; never raises."""
+        return None
 
     @abstractmethod
     def create(self) -> tuple[Request, ...]:

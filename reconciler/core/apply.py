@@ -110,6 +110,7 @@ class _Course:
         self._held = held
         self._making_way = _making_way(plan.operations)
         self._lost: dict[Hashable, Key] = {}
+        self._anything_undone = False
 
     def groups(self) -> Iterator[list[Operation]]:
         """Yield the operations that can be taken together."""
@@ -118,6 +119,8 @@ class _Course:
 
     def stops(self, group: Sequence[Operation]) -> list[Key | None]:
         """Return for each operation of the next group the key for whose sake it is not tried, ``None`` if it is."""
+        if not self._held and not self._anything_undone:
+            return [None] * len(group)
         return [
             _stopped(operation, self.outcomes, self._held)
             or (None if position in self._making_way else _kept_for(operation, self._lost))
@@ -128,11 +131,14 @@ class _Course:
         """Take what became of the group."""
         self.outcomes += news
         self._lost |= _lost(news)
+        self._anything_undone = self._anything_undone or any(one.result is not Result.DONE for one in news)
 
 
 def lacking(plan: Plan, backends: Sequence[Backend]) -> tuple[UnsupportedError, ...]:
     """Return what the node lacks to carry out the plan, found out before anything is changed."""
-    requests = [request for operation in plan.operations for request in _requests(operation)]
+    requests = [
+        request for operation in plan.operations if operation.resource.may_be_lacked for request in _requests(operation)
+    ]
     errors: list[UnsupportedError] = []
     for backend in backends:
         mine = [request for request in requests if isinstance(request, backend.requests)]
@@ -152,8 +158,9 @@ def _making_way(operations: Sequence[Operation]) -> frozenset[int]:
     """Return the positions of what something that is made or changed waits for."""
     found: set[int] = set()
     for position in reversed(range(len(operations))):
-        if position in found or operations[position].impact is not Impact.REMOVAL:
-            found.update(operations[position].after)
+        operation = operations[position]
+        if operation.after and (position in found or operation.impact is not Impact.REMOVAL):
+            found.update(operation.after)
     return frozenset(found)
 
 
@@ -254,7 +261,8 @@ def _send(operations: Sequence[tuple[Request, ...]], backends: Sequence[Backend]
             for number, requests in enumerate(operations)
             if len(requests) > step and errors[number] is None
         ]
-        for sender, members in groupby(wave, key=lambda member: _backend(member[1], backends)):
+        senders = {kind: _backend(kind, backends) for kind in {type(request) for _, request in wave}}
+        for sender, members in groupby(wave, key=lambda member: senders[type(member[1])]):
             batch = list(members)
             requests = [request for _, request in batch]
             answers = _unserved(requests) if sender is None else sender.send(requests)
@@ -263,8 +271,8 @@ def _send(operations: Sequence[tuple[Request, ...]], backends: Sequence[Backend]
     return errors
 
 
-def _backend(request: Request, backends: Sequence[Backend]) -> Backend | None:
-    return next((backend for backend in backends if isinstance(request, backend.requests)), None)
+def _backend(kind: type[Request], backends: Sequence[Backend]) -> Backend | None:
+    return next((backend for backend in backends if issubclass(kind, backend.requests)), None)
 
 
 def _unserved(requests: Sequence[Request]) -> list[BackendError | None]:

@@ -28,15 +28,26 @@ class Dump:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What has changed, as far as it is known: a reason to look, never a basis for what to do.
+class RowNews:
+    """A row, raw as in a `Dump` of its table, that is there now, or is gone."""
 
-    ``tables`` are those to look at again, ``None`` means all of them, since events were lost. ``actors`` says, by
-    table, who made the latest change, in words such as ``process 812 (dhcpcd)``, where that can be known.
+    row: Any = field(repr=False)
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has changed since the last look, as far as it is known.
+
+    ``tables`` are those to look at again, ``None`` means all of them, since events were lost. ``rows`` are all the
+    changes to some other tables, in their order, where it is certain that each came after the last look: those tables
+    need not be looked at. ``actors`` says, by table, who made the latest change, in words such as ``process 812
+    (dhcpcd)``, where that can be known.
     """
 
     tables: frozenset[str] | None = frozenset()
     actors: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[RowNews]] = field(default_factory=dict)
 
 
 class Events(ABC):

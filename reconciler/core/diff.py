@@ -1,22 +1,31 @@
 """The difference between desired and observed, as a plan: pure, and the same for apply, verify and roll-back.
 
-First each object gets a verdict (make, change, replace, remove, or leave alone); then a replacement spreads to all
-that stands on what is replaced; then the verdicts become operations, which `reconciler.core.ordering` puts in order.
+Only what is not settled, and all that hangs together with it, is compared: of 100,000 routes that are as desired but
+for one, that one and its link. First each object gets a verdict (make, change, replace, remove, or leave alone); then a
+replacement spreads to all that stands on what is replaced; then the verdicts become operations, which
+`reconciler.core.ordering` puts in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from intent.resources.resource import Change, Key, Resource
+from reconciler.core.desired import Desired
 from reconciler.core.observe import Observation
 from reconciler.core.ordering import CircleError, in_order
 from reconciler.core.plan import Action, Conflict, Impact, Operation, Pending, Plan, PlanError
+from reconciler.core.relations import claiming, hindered, keeping, partial, renewable
+from reconciler.core.together import hanging_together
+
+SMALL_SHARE = 0.1
+"""Up to which share of all objects it pays to find out what hangs together with those that are not settled."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Verdict:
     """What is to happen to one object, and why."""
 
@@ -25,6 +34,9 @@ class _Verdict:
     remove: bool = False
     reason: str = ""
     changes: Mapping[str, Change] = field(default_factory=dict)
+
+
+_NOT_THERE = _Verdict(make=True, reason="not there")
 
 
 class _Held(NamedTuple):
@@ -41,25 +53,21 @@ def diff(desired: Iterable[Resource], observation: Observation) -> Plan:
     not exist is pending. Raises PlanError when two desired objects hold the same thing, when one needs what is to be
     removed, or when needs form a circle.
     """
-    want = _by_key(resource for resource in desired if resource.table not in observation.unseen)
-    return _Comparison(want, observation).plan()
-
-
-def _by_key(desired: Iterable[Resource]) -> dict[Key, Resource]:
-    want: dict[Key, Resource] = {}
-    holders: dict[Hashable, Resource] = {}
-    problems = []
-    for resource in desired:
-        if resource.key in want:
-            problems.append(f"{resource.key} is asked for twice")
-        want[resource.key] = resource
-        for claim in resource.claims():
-            holder = holders.setdefault(claim, resource)
-            if holder is not resource:
-                problems.append(f"{holder.key} and {resource.key} both need {claim}, which only one can have")
-    if problems:
-        raise PlanError(problems)
-    return want
+    desired = desired if isinstance(desired, Desired) else Desired(desired)
+    if desired.problems:
+        raise PlanError(desired.problems)
+    want, have = desired.by_key, observation.resources
+    unsettled = observation.unsettled
+    if observation.unseen:
+        want = {key: resource for key, resource in want.items() if resource.table not in observation.unseen}
+    elif unsettled is not None and unsettled.desired is desired:
+        if not unsettled.keys:
+            return Plan()
+        if len(unsettled.keys) < SMALL_SHARE * (len(want) + len(have)):
+            together = hanging_together(unsettled.keys, desired, observation)
+            want = {key: want[key] for key in together if key in want}
+            have = {key: have[key] for key in together if key in have}
+    return _Comparison(want, have, observation).plan()
 
 
 class _Comparison:
@@ -69,9 +77,9 @@ class _Comparison:
     sake of what is not done, in whatever order the objects were given.
     """
 
-    def __init__(self, want: Mapping[Key, Resource], observation: Observation) -> None:
+    def __init__(self, want: Mapping[Key, Resource], have: Mapping[Key, Resource], observation: Observation) -> None:
         self.want = want
-        self.have = observation.resources
+        self.have = have
         self.owned = observation.owned
         self.unseen = observation.unseen
         self.judged: dict[Key, _Verdict] = {}
@@ -79,21 +87,39 @@ class _Comparison:
         self.held: dict[Key, _Held] = {}
         self.verdicts: dict[Key, _Verdict] = {}
         self.conflicts: dict[Key, Conflict] = {}
-        self.needers: dict[Key, list[Key]] = {}
-        self.kept: dict[Key, list[tuple[Key, str]]] = {}
-        for key, resource in self.have.items():
-            for kept, reason in resource.keeps().items():
-                self.kept.setdefault(kept, []).append((key, reason))
-            for need in {*resource.requires(), *filter(None, (resource.part_of(),))}:
-                self.needers.setdefault(need, []).append(key)
         self.renewals: dict[Key, list[Key]] = {}
-        self.wanters: dict[Key, list[Key]] = {}
         for key, resource in want.items():
-            for renewer in resource.renewed_by():
+            for renewer in resource.renewed_by() if renewable(type(resource)) else ():
                 self.renewals.setdefault(renewer, []).append(key)
+
+    @cached_property
+    def needers(self) -> Mapping[Key, Sequence[Key]]:
+        """What was observed to stand on each object."""
+        found: dict[Key, list[Key]] = {}
+        for key, resource in self.have.items():
+            whole = resource.part_of() if partial(type(resource)) else None
+            for need in {*resource.requires(), *(() if whole is None else (whole,))}:
+                found.setdefault(need, []).append(key)
+        return found
+
+    @cached_property
+    def kept(self) -> Mapping[Key, Sequence[tuple[Key, str]]]:
+        """What was observed to keep an object from being removed, with the reason."""
+        found: dict[Key, list[tuple[Key, str]]] = {}
+        for key, resource in self.have.items():
+            for kept, reason in resource.keeps().items() if keeping(type(resource)) else ():
+                found.setdefault(kept, []).append((key, reason))
+        return found
+
+    @cached_property
+    def wanters(self) -> Mapping[Key, Sequence[Key]]:
+        """What is desired on each object that is not desired."""
+        found: dict[Key, list[Key]] = {}
+        for key, resource in self.want.items():
             for need in resource.requires():
-                if need not in want:
-                    self.wanters.setdefault(need, []).append(key)
+                if need not in self.want:
+                    found.setdefault(need, []).append(key)
+        return found
 
     def plan(self) -> Plan:
         """Return the finished plan."""
@@ -140,8 +166,10 @@ class _Comparison:
 
     def _judge(self, key: Key) -> None:
         want, have = self.want[key], self.have.get(key)
+        if have is want:
+            return
         if have is None:
-            self.judged[key] = _Verdict(make=True, reason="not there")
+            self.judged[key] = _NOT_THERE
             return
         alike = type(want) is type(have)
         changes = want.changes(have) if alike else {}
@@ -162,6 +190,8 @@ class _Comparison:
     def _spread(self) -> dict[Key, _Held]:
         """Carry removals on to what stands on them, and changes to what they renew; return what cannot take part."""
         new: dict[Key, _Held] = {}
+        if not self.renewals and not any(verdict.remove for verdict in self.verdicts.values()):
+            return new
         waiting = list(self.verdicts)
         while waiting:
             key = waiting.pop()
@@ -245,7 +275,8 @@ class _Comparison:
 
     def _hindrance(self, key: Key, verdict: _Verdict) -> str | None:
         if verdict.make:
-            return self.want[key].hindrance(self.have.get(key))
+            want = self.want[key]
+            return want.hindrance(self.have.get(key)) if hindered(type(want)) else None
         keepers = self.kept.get(key, ()) if verdict.remove else ()
         return next((reason for keeper, reason in keepers if not (self._made(keeper) or self._goes(keeper))), None)
 
@@ -279,12 +310,12 @@ class _Comparison:
         """Find what is ours to make but holds a thing that an object which stays has already."""
         holders: dict[Hashable, Key] = {}
         for key, resource in self.have.items():
-            claims = resource.claims()
+            claims = resource.claims() if claiming(type(resource)) else ()
             if claims and not self._goes(key):
                 verdict = self.verdicts.get(key)
                 kept = self.want[key].claims() if verdict is not None and verdict.change else claims
                 holders |= {claim: key for claim in claims if claim in kept}
-        for key, verdict in self.verdicts.items():
+        for key, verdict in self.verdicts.items() if holders else ():
             for claim in self.want[key].claims() if verdict.make or verdict.change else ():
                 holder = holders.get(claim)
                 if holder is not None and holder != key:

@@ -31,9 +31,8 @@ class Inventory:
             else:
                 # Of an earlier kind, or an earlier wish, of that key.
                 entries.pop(desired.key, None)
-            if desired.partitioned:
-                known = partitions.get(desired.table, frozenset())
-                partitions[desired.table] = known | {desired.partition()}
+            if desired.partitioned and (part := desired.partition()) not in partitions.get(desired.table, ()):
+                partitions[desired.table] = partitions.get(desired.table, frozenset()) | {part}
         return replace(self, entries=entries, partitions=partitions)
 
     def without(self, keys: Iterable[Key]) -> Inventory:

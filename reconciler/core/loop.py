@@ -144,7 +144,8 @@ class Loop:
             self._dirty.mark_all("news were lost")
         else:
             self._dirty.mark(news.tables, "something changed")
-            self._hasten(news.tables)
+            self._dirty.mark_rows(news.rows, "something changed")
+            self._hasten(news.tables | news.rows.keys())
         self._dirty.actors |= news.actors
 
     def _hasten(self, tables: Set[str]) -> None:
@@ -352,7 +353,7 @@ class Loop:
         seen = self._choose() if self._dirty.all else None
         if seen is None and not self._dirty:
             return False
-        tables, because = self._dirty.take()
+        tables, rows, because = self._dirty.take()
         if tables is None:
             self._full.wind(now)
             self._slow.wind(now)
@@ -360,7 +361,7 @@ class Loop:
             return False
         if seen is None:
             try:
-                seen = self.rounds.look(self.wanted.desired, tables)
+                seen = self.rounds.look(self.wanted.desired, tables, rows)
             except StellwerkError:
                 self._dirty.all = True
                 raise

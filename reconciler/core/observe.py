@@ -1,30 +1,77 @@
-"""Look at a node: rows of every table, decoded into the same types as what is desired."""
+"""Look at a node: rows of every table, decoded into the same types as what is desired.
+
+Most looks find what was there before, and most rows are of what is as desired, so as little as possible is decoded:
+
+- A dump with the digest of the last one of its table is not even split into rows: all is as it was.
+- A row that is what a kind `expects` of a desired object stands for that very object: it is not decoded, and wherever
+  desired and observed are the same object nothing has to be compared.
+- What is told of single rows is laid over what was seen; the table is not looked at.
+
+What is left over is `Observation.unsettled`, and that is all that `reconciler.core.diff` has to judge.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from intent.resources import kinds
 from intent.resources.resource import Key, Resource
-from reconciler.core.backend import Backend, Dump, Partitions
+from reconciler.core.backend import Backend, Dump, Partitions, RowNews
+from reconciler.core.desired import Desired
 from reconciler.core.errors import BackendError, RejectedError
 from reconciler.core.inventory import Inventory
+from reconciler.core.overlay import OverlaidSet, Overlay
+from reconciler.core.relations import completed, expecting, remembering
+
+MOST_LAID_OVER = 1000
+"""After how many rows that changed one by one their table is looked at again."""
+_UNREADABLE = (ValueError, LookupError, struct.error)
+
+
+class TableView(NamedTuple):
+    """The objects of one table by key, and the kinds and the spaces of keys that are among them."""
+
+    name: str
+    kinds: Set[type[Resource]]
+    spaces: Set[str]
+    resources: Mapping[Key, Resource]
+
+
+def _view(name: str, resources: Mapping[Key, Resource]) -> TableView:
+    return TableView(name, set(map(type, resources.values())), {key.space for key in resources}, resources)
+
+
+class Unsettled(NamedTuple):
+    """The keys of all objects that may differ from what is desired, in the order of that.
+
+    They are those that are not there or not the same, and then those that are ours and not desired.
+    """
+
+    desired: Desired
+    keys: Sequence[Key]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a node has: the objects by key, which of them are ours, and the tables that could not be seen."""
+    """What a node has: the objects by key, which of them are ours, and the tables that could not be seen.
+
+    ``tables`` are the objects once more, table by table. ``unsettled`` is what may differ from what is desired,
+    ``None`` when that is not known.
+    """
 
     resources: Mapping[Key, Resource] = field(default_factory=dict)
-    owned: frozenset[Key] = frozenset()
+    owned: Set[Key] = frozenset()
     unseen: Mapping[str, BackendError] = field(default_factory=dict)
+    unsettled: Unsettled | None = None
+    tables: Sequence[TableView] = ()
 
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
     """Look once at every table in which something is desired or ours."""
-    return Observer(backends).look(tuple(desired), inventory)
+    return Observer(backends).look(Desired(desired), inventory)
 
 
 class Observer:
@@ -36,25 +83,32 @@ class Observer:
     def __init__(self, backends: Sequence[Backend]) -> None:
         self._backends = backends
         self._tables: dict[str, _Table | BackendError] = {}
-        self._basis: tuple[Sequence[Resource], Inventory] | None = None
-        self._last: tuple[list[_Table | BackendError], Observation] = [], Observation()
+        self._basis = _Basis(Desired(), Inventory())
+        self._last: tuple[list[_Table | BackendError], Desired, Observation] = [], Desired(), Observation()
+        self._changes: dict[str, dict[Key, Resource | None]] = {}
 
-    def look(self, desired: Sequence[Resource], inventory: Inventory, tables: Set[str] | None = None) -> Observation:
+    def look(
+        self,
+        desired: Desired,
+        inventory: Inventory,
+        tables: Set[str] | None = None,
+        rows: Mapping[str, Sequence[RowNews]] | None = None,
+    ) -> Observation:
         """Look at every table in which something is desired or ours; of others than ``tables`` tell what was seen.
 
-        ``None`` looks at all. What was seen counts only as long as desired and inventory are the same: look at all
-        when they are not.
+        ``None`` looks at all. ``rows`` tell of other tables all that has changed in them. What was seen counts only as
+        long as desired and inventory are the same: look at all when they are not.
         """
+        before = self._tables
         wanted = _wanted(desired, inventory)
-        if self._basis is None or self._basis[0] is not desired or self._basis[1] is not inventory:
-            # How a row is read depends on both.
-            self._basis = desired, inventory
-            self._keys = frozenset(resource.key for resource in desired)
-            before: dict[str, _Table | BackendError] = {}
-        else:
-            before = self._tables
-        kept = self._tables if tables is not None else {}
-        self._tables = {table: kept[table] for table in wanted if table in kept and table not in (tables or ())}
+        kept: Set[str] = frozenset()
+        if tables is not None:
+            unsuited = {
+                table for table, news in (rows or {}).items() if table not in tables and not self._lay_over(table, news)
+            }
+            kept = before.keys() - tables - unsuited
+        self._tables = {table: before[table] for table in wanted if table in kept}
+        basis = _Basis(desired, inventory)
         for backend in self._backends:
             mine = {
                 table: partitions
@@ -62,29 +116,21 @@ class Observer:
                 if table in backend.tables and table not in self._tables
             }
             for table, dump in backend.dump(mine).items() if mine else ():
-                self._tables[table] = self._table(table, dump, before.get(table), inventory)
-        return self._together(wanted)
+                known = before.get(table)
+                reader = _Reader(table, basis, self._basis)
+                self._tables[table] = reader.read(dump, known if isinstance(known, _Table) else None)
+                self._changes.pop(table, None)
+        self._basis = basis
+        return self._with_changes(self._together(wanted, desired), desired)
 
-    def _table(
-        self, table: str, dump: Dump | BackendError, before: _Table | BackendError | None, inventory: Inventory
-    ) -> _Table | BackendError:
-        """Return what is in a dump: the very same as before where that is known to be so."""
-        if isinstance(dump, BackendError):
-            return dump
-        known = before if isinstance(before, _Table) else None
-        if known is not None and dump.digest is not None and dump.digest == known.digest:
-            return known
-        found = _Table(dump.digest)
-        try:
-            _decode(kinds()[table], dump, self._keys, inventory, found.resources, found.owned)
-        except (ValueError, LookupError, struct.error) as exc:
-            return RejectedError(f"table {table}: a row could not be understood: {exc!r}")
-        return known if known is not None and dump.digest is None and known.is_as(found) else found
-
-    def _together(self, wanted: Mapping[str, Partitions]) -> Observation:
+    def _together(self, wanted: Mapping[str, Partitions], desired: Desired) -> Observation:
         tables = [table for name in wanted if (table := self._tables.get(name)) is not None]
-        before, observation = self._last
-        if len(before) == len(tables) and all(one is other for one, other in zip(before, tables, strict=True)):
+        before, compared_to, observation = self._last
+        if (
+            desired is compared_to
+            and len(before) == len(tables)
+            and all(one is other for one, other in zip(before, tables, strict=True))
+        ):
             return observation
         resources: dict[Key, Resource] = {}
         owned: set[Key] = set()
@@ -96,20 +142,82 @@ class Observer:
             elif table is not None:
                 resources |= table.resources
                 owned |= table.owned
-        _relate(resources)
-        _own_parts(resources, owned)
-        observation = Observation(resources, frozenset(owned), unseen)
-        self._last = tables, observation
+        seen = [table for table in tables if isinstance(table, _Table)]
+        _own_parts([table for table in seen if table.has_owned_parts], owned)
+        unsettled = Unsettled(desired, _unsettled(desired, resources, owned, seen))
+        views = tuple(TableView(table.name, table.kinds, table.spaces, table.resources) for table in seen)
+        observation = Observation(resources, frozenset(owned), unseen, unsettled, views)
+        self._last = tables, desired, observation
         return observation
+
+    # Rows that changed one by one.
+
+    def _lay_over(self, name: str, news: Sequence[RowNews]) -> bool:
+        """Take what is told of single rows; return whether that can be done without a look at the table."""
+        table, basis = self._tables.get(name), self._basis
+        changes = self._changes.setdefault(name, {})
+        if not isinstance(table, _Table) or not table.rows_stand_alone or len(changes) + len(news) > MOST_LAID_OVER:
+            return False
+        reader = _Reader(name, basis, basis)
+        for one in news:
+            try:
+                read = reader.decode(one.row, table.context)
+            except _UNREADABLE:
+                return False
+            if read is None:
+                continue
+            key, resource = read.key, basis.desired.by_key.get(read.key)
+            resource = resource if resource == read else read
+            there = changes[key] if key in changes else table.resources.get(key)
+            if key in table.twins or (there is not None and there != resource):
+                # Something stands beside it under that key, or took its place.
+                return False
+            changes[key] = None if one.gone else resource
+        return True
+
+    def _with_changes(self, observation: Observation, desired: Desired) -> Observation:
+        changes = {key: resource for table in self._changes.values() for key, resource in table.items()}
+        if not changes:
+            return observation
+        owned = {key: resource is not None and resource.owned() for key, resource in changes.items()}
+        before = () if observation.unsettled is None else observation.unsettled.keys
+        unsettled = [key for key in before if key not in changes]
+        for key, resource in changes.items():
+            want = desired.by_key.get(key)
+            if owned[key] if want is None else not _settled(want, resource):
+                unsettled.append(key)
+        new = [
+            _view(name, {key: resource for key, resource in laid.items() if resource is not None})
+            for name, laid in self._changes.items()
+        ]
+        return replace(
+            observation,
+            resources=Overlay(observation.resources, changes),
+            owned=OverlaidSet(observation.owned, owned),
+            unsettled=Unsettled(desired, unsettled),
+            # What is gone may still be found in its table, and then nowhere else.
+            tables=(*observation.tables, *new),
+        )
 
 
 @dataclass(slots=True)
 class _Table:
-    """The objects in the rows of one table, by key, and which of them are ours; the digest is that of the dump."""
+    """The objects in the rows of one table, by key, and which of them are ours; the digest is that of the dump.
 
+    ``twins`` are the keys of which there is more than one row.
+    """
+
+    name: str
     digest: Hashable | None
+    context: Any
+    rows_stand_alone: bool
+    has_owned_parts: bool
+    kinds: set[type[Resource]] = field(default_factory=set)
+    spaces: set[str] = field(default_factory=set)
     resources: dict[Key, Resource] = field(default_factory=dict)
     owned: set[Key] = field(default_factory=set)
+    twins: set[Key] = field(default_factory=set)
+    differing: tuple[Desired, list[Key]] | None = None
 
     def is_as(self, other: _Table) -> bool:
         """Return whether nothing that counts differs in another look at the table."""
@@ -121,47 +229,120 @@ class _Table:
         )
 
 
-def _wanted(desired: Iterable[Resource], inventory: Inventory) -> dict[str, Partitions]:
-    partitions: dict[str, set[Hashable]] = {table: set(parts) for table, parts in inventory.partitions.items()}
-    for resource in desired:
-        partitions.setdefault(resource.table, set()).add(resource.partition())
+class _Basis(NamedTuple):
+    """What a row is read by."""
+
+    desired: Desired
+    inventory: Inventory
+
+
+class _Reader:
+    """Reads the rows of one table."""
+
+    def __init__(self, table: str, basis: _Basis, before: _Basis) -> None:
+        self._name = table
+        self._kinds = kinds()[table]
+        self._basis = basis
+        self._before = before
+
+    def read(self, dump: Dump | BackendError, known: _Table | None) -> _Table | BackendError:
+        """Return what is in a dump: the very same as is known where that is known to be so."""
+        if isinstance(dump, BackendError):
+            return dump
+        if known is not None and not self._holds(known):
+            known = None
+        if known is not None and dump.digest is not None and dump.digest == known.digest:
+            return known
+        try:
+            found = self._decode(dump)
+        except _UNREADABLE as exc:
+            return RejectedError(f"table {self._name}: a row could not be understood: {exc!r}")
+        return known if known is not None and dump.digest is None and known.is_as(found) else found
+
+    def _holds(self, known: _Table) -> bool:
+        """Return whether what was read on another basis would be read the same on this one."""
+        desired, inventory = self._before
+        return (self._basis.inventory is inventory or not any(map(remembering, self._kinds))) and (
+            self._basis.desired is desired or not known.twins
+        )
+
+    def decode(self, row: Any, context: Any) -> Resource | None:
+        """Return the object in a row, ``None`` when no kind knows it. Raises what `_UNREADABLE` lists."""
+        for kind in self._kinds:
+            resource = kind.decode(row, context)
+            if resource is not None:
+                return resource
+        return None
+
+    def _decode(self, dump: Dump) -> _Table:
+        found = _Table(
+            self._name,
+            dump.digest,
+            dump.context,
+            not any(completed(kind) or remembering(kind) or kind.owned_as_part for kind in self._kinds),
+            any(kind.owned_as_part for kind in self._kinds),
+        )
+        for row in self._unexpected(dump, found):
+            resource = self.decode(row, dump.context)
+            if resource is not None:
+                self._take(resource, found)
+        for kind in filter(completed, self._kinds):
+            found.resources.update((one.key, one) for one in list(kind.related(found.resources.values())))
+        return found
+
+    def _unexpected(self, dump: Dump, found: _Table) -> Iterable[Any]:
+        """Take the rows that are of what is as desired; return the others."""
+        kind = next(filter(expecting, self._kinds), None)
+        members = None if kind is None else self._basis.desired.kinds.get(kind)
+        if kind is None or members is None:
+            return dump.rows
+        expected = kind.expected(zip(*members, strict=True), dump.context)
+        by_key, resources, owned, comparable = self._basis.desired.by_key, found.resources, found.owned, kind.comparable
+        others = []
+        for row in dump.rows:
+            key = expected.get(comparable(row))
+            if key is None:
+                others.append(row)
+            else:
+                resources[key] = resource = by_key[key]
+                if resource.owned():
+                    owned.add(key)
+        if resources:
+            found.kinds.add(kind)
+            found.spaces.add(members[0][0].space)
+        return others
+
+    def _take(self, resource: Resource, found: _Table) -> None:
+        desired, inventory = self._basis
+        key = resource.key
+        remembered = inventory.entries.get(key)
+        if remembered is not None:
+            resource = resource.recall(remembered)
+        ours = resource.owned() or (resource.inventoried and remembered is not None)
+        want = desired.by_key.get(key)
+        if key in found.resources:
+            found.twins.add(key)
+            if not _prevails(resource, ours, found.resources[key], key in found.owned, want is not None):
+                return
+        found.kinds.add(type(resource))
+        found.spaces.add(key.space)
+        # The same object where it is equal: there is one in memory, and it need not be compared again.
+        found.resources[key] = want if want is not None and want == resource else resource
+        if ours:
+            found.owned.add(key)
+        else:
+            found.owned.discard(key)
+
+
+def _wanted(desired: Desired, inventory: Inventory) -> dict[str, Partitions]:
     wanted: dict[str, Partitions] = {}
     for table, members in kinds().items():
         whole = not all(kind.partitioned for kind in members)
         if whole or (inventory.lost and any(kind.searched for kind in members)):
             wanted[table] = None
-        elif parts := partitions.get(table):
-            wanted[table] = frozenset(parts)
+        elif parts := inventory.partitions.get(table, frozenset()) | desired.partitions.get(table, frozenset()):
+            wanted[table] = parts
     return wanted
-
-
-def _decode(
-    members: Sequence[type[Resource]],
-    dump: Dump,
-    wanted: Set[Key],
-    inventory: Inventory,
-    resources: dict[Key, Resource],
-    owned: set[Key],
-) -> None:
-    for row in dump.rows:
-        for kind in members:
-            resource = kind.decode(row, dump.context)
-            if resource is not None:
-                break
-        else:
-            continue
-        key = resource.key
-        remembered = inventory.entries.get(key)
-        if remembered is not None:
-            resource = resource.recall(remembered)
-        ours = resource.owned() or (kind.inventoried and remembered is not None)
-        if key in resources and not _prevails(resource, ours, resources[key], key in owned, key in wanted):
-            continue
-        resources[key] = resource
-        if ours:
-            owned.add(key)
-        else:
-            owned.discard(key)
 
 
 def _prevails(resource: Resource, ours: bool, other: Resource, other_ours: bool, wanted: bool) -> bool:
@@ -176,20 +357,46 @@ def _prevails(resource: Resource, ours: bool, other: Resource, other_ours: bool,
     return ours is not (wanted and not foreign.automatic())
 
 
-def _relate(resources: dict[Key, Resource]) -> None:
-    """Complete what of its needs only other objects tell."""
-    for members in kinds().values():
-        for kind in members:
-            resources.update((one.key, one) for one in list(kind.related(resources.values())))
-
-
-def _own_parts(resources: Mapping[Key, Resource], owned: set[Key]) -> None:
+def _own_parts(tables: Iterable[_Table], owned: set[Key]) -> None:
     parts: dict[Key, list[Key]] = {}
-    for key, resource in resources.items():
-        if resource.owned_as_part and (whole := resource.part_of()) is not None:
-            parts.setdefault(whole, []).append(key)
+    for table in tables:
+        for key, resource in table.resources.items():
+            if resource.owned_as_part and (whole := resource.part_of()) is not None:
+                parts.setdefault(whole, []).append(key)
     waiting = [whole for whole in parts if whole in owned]
     while waiting:
         new = [part for part in parts.get(waiting.pop(), ()) if part not in owned]
         owned.update(new)
         waiting += new
+
+
+def _settled(want: Resource, have: Resource | None) -> bool:
+    """Return whether nothing is to be done about an object that is desired."""
+    return have is want or (have is not None and type(have) is type(want) and not want.changes(have))
+
+
+def _unsettled(
+    desired: Desired, resources: Mapping[Key, Resource], owned: set[Key], tables: Iterable[_Table]
+) -> Sequence[Key]:
+    """Return what may differ: first what is desired, then what is ours beside that, each in the order it came in."""
+    looked_at = {table.name: table for table in tables}
+    differing = [_differing(desired, name, looked_at.get(name)) for name in desired.partitions]
+    found = [key for keys in differing for key in keys]
+    if sum(map(bool, differing)) > 1:
+        some = set(found)
+        found = [key for key in desired.by_key if key in some]
+    surplus = owned.difference(desired.by_key)
+    return [*found, *(key for key in resources if key in surplus)] if surplus else found
+
+
+def _differing(desired: Desired, name: str, table: _Table | None) -> Sequence[Key]:
+    """Return the keys of what is desired in a table and not so in it; asked again of the same it is not compared."""
+    if table is None:
+        return [key for key, _ in desired.of_table(name)]
+    if table.differing is None or table.differing[0] is not desired:
+        get = table.resources.get
+        keys = [
+            key for key, want in desired.of_table(name) if (have := get(key)) is not want and not _settled(want, have)
+        ]
+        table.differing = desired, keys
+    return table.differing[1]

@@ -6,11 +6,13 @@ exclusively is let go before it is taken. Where the choice is free, making comes
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from intent.resources.resource import Key, Resource
 from reconciler.core.plan import Action, Operation, PlanError
+from reconciler.core.relations import claiming, renewable
 
 
 def in_order(
@@ -18,23 +20,36 @@ def in_order(
 ) -> tuple[Operation, ...]:
     """Return the operations in an order in which each can be done. Raises PlanError, which names a circle."""
     before = _edges(operations, want, have)
+    if not before:
+        # As they are: all that makes something, then all that deletes.
+        return _independent(operations)
     generations = _generations(operations, before)
     position = {old: new for new, old in enumerate(number for group in generations for number in group)}
     return tuple(
         replace(
             operations[number],
             generation=generation,
-            after=tuple(sorted(position[earlier] for earlier in before[number])),
+            after=tuple(sorted(position[earlier] for earlier in before.get(number, ()))),
         )
+        if generation or number in before
+        else operations[number]
         for generation, group in enumerate(generations)
         for number in group
     )
 
 
+def _independent(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    making = [operation for operation in operations if operation.action is not Action.DELETE]
+    if len(making) == len(operations):
+        return tuple(making)
+    deleting = [operation for operation in operations if operation.action is Action.DELETE]
+    return (*making, *(replace(operation, generation=1) for operation in deleting)) if making else tuple(deleting)
+
+
 def _edges(
     operations: Sequence[Operation], want: Mapping[Key, Resource], have: Mapping[Key, Resource]
-) -> list[set[int]]:
-    """Return for each operation the numbers of those that come before it."""
+) -> dict[int, set[int]]:
+    """Return for each operation that has to wait the numbers of those that come before it."""
     making = {op.key: number for number, op in enumerate(operations) if op.action is not Action.DELETE}
     # What vanishes with a deleted object goes, and lets go of what it holds, at the same moment.
     going = {
@@ -43,35 +58,48 @@ def _edges(
         if op.action is Action.DELETE
         for part in (op.key, *op.takes)
     }
-    freed = _freed(operations, going, want, have)
-    before: list[set[int]] = [set() for _ in operations]
-    for key, number in making.items():
-        for need in (*want[key].requires(), *want[key].renewed_by()):
-            if need in making:
-                before[number].add(making[need])
-        if key in going:
-            before[number].add(going[key])
-        before[number].update(freed[claim] for claim in want[key].claims() if claim in freed)
-        if operations[number].action is Action.UPDATE:
-            # It lets go of an old need only once it is changed.
-            for need in have[key].requires():
-                if need in going and need not in making:
-                    before[going[need]].add(number)
+    before: defaultdict[int, set[int]] = defaultdict(set)
+    _put_off_making(before, making, _freed(operations, going, want, have), want)
     for key, number in going.items():
+        if key in making:
+            before[making[key]].add(number)
         for need in have[key].requires():
             if need in going:
                 before[going[need]].add(number)
+    for key, number in making.items() if going else ():
+        # What is changed lets go of an old need only then.
+        for need in have[key].requires() if operations[number].action is Action.UPDATE else ():
+            if need in going and need not in making:
+                before[going[need]].add(number)
     _put_off_what_is_kept(before, making, going, have)
-    for number, earlier in enumerate(before):
-        earlier.discard(number)
-    return before
+    return {number: others for number, earlier in before.items() if (others := earlier - {number})}
+
+
+def _put_off_making(
+    before: Mapping[int, set[int]],
+    making: Mapping[Key, int],
+    freed: Mapping[Hashable, int],
+    want: Mapping[Key, Resource],
+) -> None:
+    """Have an object made after what it needs or is renewed by, and after what holds what it claims has let go."""
+    for key, number in making.items():
+        resource = want[key]
+        needs = resource.requires()
+        if renewable(type(resource)):
+            needs += resource.renewed_by()
+        for need in needs:
+            if need in making:
+                before[number].add(making[need])
+        for claim in resource.claims() if freed else ():
+            if claim in freed:
+                before[number].add(freed[claim])
 
 
 def _put_off_what_is_kept(
-    before: Sequence[set[int]], making: Mapping[Key, int], going: Mapping[Key, int], have: Mapping[Key, Resource]
+    before: Mapping[int, set[int]], making: Mapping[Key, int], going: Mapping[Key, int], have: Mapping[Key, Resource]
 ) -> None:
     """Have an object made anew, or gone for good, before that is removed which only the old one keeps."""
-    for key in {*making, *going} & have.keys():
+    for key in (key for key in {*making, *going} if key in have) if going else ():
         through = have[key].replaced_through()
         steps = {making[key]} if key in making else {going[key]}
         if key not in making and through is not None and through in making:
@@ -88,21 +116,23 @@ def _freed(
     have: Mapping[Key, Resource],
 ) -> dict[Hashable, int]:
     """Return the number of the operation that lets go of each claim."""
-    freed: dict[Hashable, int] = {claim: number for key, number in going.items() for claim in have[key].claims()}
+    freed: dict[Hashable, int] = {
+        claim: number for key, number in going.items() if claiming(type(have[key])) for claim in have[key].claims()
+    }
     for number, op in enumerate(operations):
-        if op.action is Action.UPDATE:
+        if op.action is Action.UPDATE and claiming(type(have[op.key])):
             kept = want[op.key].claims()
             freed |= {claim: number for claim in have[op.key].claims() if claim not in kept}
     return freed
 
 
-def _generations(operations: Sequence[Operation], before: Sequence[set[int]]) -> list[list[int]]:
-    after: list[list[int]] = [[] for _ in operations]
-    for number, earlier in enumerate(before):
+def _generations(operations: Sequence[Operation], before: Mapping[int, Set[int]]) -> list[list[int]]:
+    after: dict[int, list[int]] = {}
+    for number, earlier in before.items():
         for other in earlier:
-            after[other].append(number)
-    open_needs = [len(earlier) for earlier in before]
-    ready = [number for number, count in enumerate(open_needs) if count == 0]
+            after.setdefault(other, []).append(number)
+    open_needs = {number: len(earlier) for number, earlier in before.items()}
+    ready = [number for number in range(len(operations)) if number not in before]
     generations: list[list[int]] = []
     done = 0
     while ready:
@@ -110,7 +140,7 @@ def _generations(operations: Sequence[Operation], before: Sequence[set[int]]) ->
         group = making or ready
         ready = [number for number in ready if making and operations[number].action is Action.DELETE]
         for number in group:
-            for later in after[number]:
+            for later in after.get(number, ()):
                 open_needs[later] -= 1
                 if open_needs[later] == 0:
                     ready.append(later)
@@ -121,11 +151,15 @@ def _generations(operations: Sequence[Operation], before: Sequence[set[int]]) ->
     return generations
 
 
-def _circle(operations: Sequence[Operation], before: Sequence[set[int]], open_needs: Sequence[int]) -> list[Operation]:
+def _circle(
+    operations: Sequence[Operation], before: Mapping[int, Set[int]], open_needs: Mapping[int, int]
+) -> list[Operation]:
     """Return the operations of one circle, the same one in whatever order they were given."""
 
     def first(numbers: Iterable[int]) -> int:
-        return min((n for n in numbers if open_needs[n]), key=lambda n: (str(operations[n].key), operations[n].action))
+        return min(
+            (n for n in numbers if open_needs.get(n)), key=lambda n: (str(operations[n].key), operations[n].action)
+        )
 
     number = first(range(len(operations)))
     path: list[int] = []

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import random
 
 from intent.resources.resource import Key, Resource
 from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking, to_be_tried
-from reconciler.core.backend import Backend
+from reconciler.core.backend import Backend, RowNews
+from reconciler.core.desired import Desired
 from reconciler.core.diff import diff
 from reconciler.core.errors import RefusedError, StaleError, StellwerkError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
 from reconciler.core.observe import Observation, Observer
 from reconciler.core.plan import Plan
+from reconciler.core.relations import references
 from reconciler.core.retries import Fights, Random, Retries
 
 
@@ -84,7 +86,7 @@ class Rounds:
         self._made: set[Key] = set()
         self._needs = _Needs()
         self._last: Look | None = None
-        self._last_desired: Sequence[Resource] = ()
+        self._last_desired = Desired()
         self.retries = Retries(random)
         self.fights = Fights(random)
 
@@ -99,14 +101,21 @@ class Rounds:
         self.retries.clear()
         self.fights.clear()
 
-    def look(self, desired: Sequence[Resource], tables: Set[str] | None = None) -> Look:
+    def look(
+        self,
+        desired: Desired,
+        tables: Set[str] | None = None,
+        rows: Mapping[str, Sequence[RowNews]] | None = None,
+    ) -> Look:
         """Look at the tables, ``None`` for all, and plan; change nothing. Raises PlanError, other StellwerkErrors.
 
-        What is in other tables and stands on objects of these is looked at too.
+        ``rows`` are what has changed in tables that need not be looked at for that. What is in other tables and stands
+        on objects of any of these is looked at too.
         """
+        rows = rows or {}
         if tables is not None:
-            tables = self._needs.with_needers(tables)
-        observation = self._observer.look(desired, self._store.load(), tables)
+            tables = self._needs.with_needers(tables) | (self._needs.with_needers(rows.keys()) - rows.keys())
+        observation = self._observer.look(desired, self._store.load(), tables, rows)
         if self._last is not None and observation is self._last.observation and desired is self._last_desired:
             # What decides is the same, and so is what is decided; only what the node lacks may be there by now.
             plan = self._last.plan
@@ -116,7 +125,7 @@ class Rounds:
         self._last, self._last_desired = Look(observation, plan, lacking(plan, self._backends)), desired
         return self._last
 
-    def held(self, seen: Look, desired: Sequence[Resource], now: float) -> frozenset[Key]:
+    def held(self, seen: Look, desired: Desired, now: float) -> frozenset[Key]:
         """Return the keys on which nothing is to be done now.
 
         What failed waits for its time, as does what is fought over, and what hangs together with something that is
@@ -127,7 +136,7 @@ class Rounds:
             {*self.retries.held(now), *self.fights.held(now), *in_the_way, *seen.plan.connected(in_the_way)}
         )
 
-    def open(self, seen: Look, desired: Sequence[Resource], now: float) -> bool:
+    def open(self, seen: Look, desired: Desired, now: float) -> bool:
         """Return whether there is anything to do now."""
         return bool(seen.plan.operations and to_be_tried(seen.plan, self.held(seen, desired, now)))
 
@@ -140,7 +149,7 @@ class Rounds:
     def apply(
         self,
         seen: Look,
-        desired: Sequence[Resource],
+        desired: Desired,
         clock: Callable[[], float],
         actors: Mapping[str, str] | None = None,
         watch: Watcher = lambda _: None,
@@ -188,7 +197,7 @@ class Rounds:
         self.fights.forget_calm(now)
         return frozenset(fought)
 
-    def forget_what_is_gone(self, seen: Look, desired: Sequence[Resource]) -> None:
+    def forget_what_is_gone(self, seen: Look, desired: Desired) -> None:
         """Drop from the inventory what somebody else has removed: made again by others, it would not be ours.
 
         What cannot be written now is dropped after a later look.
@@ -197,21 +206,20 @@ class Rounds:
         if observation.unseen:
             return
         inventory = self._store.load()
-        wanted = {resource.key for resource in desired}
-        gone = [key for key in inventory.entries if key not in observation.resources and key not in wanted]
+        gone = [key for key in inventory.entries if key not in observation.resources and key not in desired.by_key]
         if gone:
             with suppress(StellwerkError):
                 self._store.save(inventory.without(gone))
 
 
-def look(desired: Sequence[Resource], backends: Sequence[Backend], store: InventoryStore) -> Look:
+def look(desired: Iterable[Resource], backends: Sequence[Backend], store: InventoryStore) -> Look:
     """Look at the node and plan; change nothing. Raises PlanError, other StellwerkErrors."""
-    return Rounds(backends, store).look(desired)
+    return Rounds(backends, store).look(Desired(desired))
 
 
 def apply(
     seen: Look,
-    desired: Sequence[Resource],
+    desired: Iterable[Resource],
     backends: Sequence[Backend],
     store: InventoryStore,
     watch: Watcher = lambda _: None,
@@ -221,7 +229,7 @@ def apply(
     Raises ConflictError and LackError, and then nothing was changed.
     """
     check_nothing_in_the_way(seen)
-    return Rounds(backends, store).apply(seen, desired, clock=lambda: 0.0, watch=watch)
+    return Rounds(backends, store).apply(seen, Desired(desired), clock=lambda: 0.0, watch=watch)
 
 
 class _OneWriter:
@@ -256,13 +264,20 @@ class _Needs:
     def __init__(self) -> None:
         self._needers: dict[str, set[str]] = {}
 
-    def learn(self, desired: Sequence[Resource], observation: Observation) -> None:
+    def learn(self, desired: Desired, observation: Observation) -> None:
         """Take it from what is desired; the observed objects tell in which table a key is."""
-        tables = {one.key.space: one.table for one in (*desired, *observation.resources.values())}
-        needs = {(need.space, one.table) for one in desired for need in (*one.requires(), one.part_of()) if need}
+        tables = {space: table.name for table in observation.tables for space in table.spaces}
+        needs: dict[str, frozenset[str]] = {}
+        for kind, (keys, members) in desired.kinds.items():
+            tables[keys[0].space] = kind.table
+            named = kind.refers_to
+            if named is None:
+                named = frozenset(need.space for one in members for need in references(one))
+            needs[kind.table] = needs.get(kind.table, frozenset()) | named
         self._needers = {}
-        for space, needer in needs:
-            self._needers.setdefault(tables.get(space, ""), set()).add(needer)
+        for needer, spaces in needs.items():
+            for space in spaces:
+                self._needers.setdefault(tables.get(space, ""), set()).add(needer)
 
     def with_needers(self, tables: Set[str]) -> Set[str]:
         """Return the tables with those that stand on them, and on those."""
@@ -291,7 +306,7 @@ def _ends(outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:
     return ends
 
 
-def _standing_on(keys: Set[Key], desired: Sequence[Resource]) -> frozenset[Key]:
+def _standing_on(keys: Set[Key], desired: Desired) -> frozenset[Key]:
     """Return the keys with all that is desired on them, and on that."""
     needers: dict[Key, list[Key]] = {}
     for resource in desired if keys else ():

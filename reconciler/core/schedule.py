@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
 
+from reconciler.core.backend import RowNews
 from reconciler.core.retries import Random
 
 TIMER_JITTER = 0.1
@@ -22,6 +24,14 @@ class Timer:
         self.at = now + self._seconds * (1 + TIMER_JITTER * (2 * self._random() - 1))
 
 
+class Dirty(NamedTuple):
+    """What to look at: the tables, ``None`` for all, the rows of others that alone have changed, and why."""
+
+    tables: frozenset[str] | None
+    rows: Mapping[str, Sequence[RowNews]]
+    because: str
+
+
 class DirtySet:
     """What is to be looked at again, and why."""
 
@@ -30,9 +40,10 @@ class DirtySet:
         self.all = True
         self.because: dict[str, None] = {}
         self.actors: dict[str, str] = {}
+        self._rows: dict[str, list[RowNews]] = {}
 
     def __bool__(self) -> bool:
-        return self.all or bool(self.tables)
+        return self.all or bool(self.tables or self._rows)
 
     def mark(self, tables: Set[str], because: str) -> None:
         """Have some tables looked at; none is no reason."""
@@ -40,14 +51,19 @@ class DirtySet:
             self.tables |= tables
             self.because[because] = None
 
+    def mark_rows(self, rows: Mapping[str, Sequence[RowNews]], because: str) -> None:
+        """Have taken note of single rows that have changed."""
+        for table, news in rows.items():
+            self._rows.setdefault(table, []).extend(news)
+            self.because[because] = None
+
     def mark_all(self, because: str) -> None:
         """Have everything looked at."""
         self.all = True
         self.because[because] = None
 
-    def take(self) -> tuple[frozenset[str] | None, str]:
-        """Return the tables to look at, ``None`` for all, with the reason, and begin anew."""
-        tables = None if self.all else frozenset(self.tables)
-        because = ", ".join(self.because)
-        self.tables, self.all, self.because = set(), False, {}
-        return tables, because
+    def take(self) -> Dirty:
+        """Return what to look at, and begin anew."""
+        taken = Dirty(None if self.all else frozenset(self.tables), self._rows, ", ".join(self.because))
+        self.tables, self._rows, self.all, self.because = set(), {}, False, {}
+        return taken

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from intent.checks import Check
-from intent.resources.resource import Resource
+from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
 
 
@@ -17,7 +17,7 @@ class Wanted:
 
     document: Document | None
     node: str = ""
-    desired: tuple[Resource, ...] = ()
+    desired: Desired = field(default_factory=Desired)
     confirm_seconds: int | None = None
     checks: tuple[Check, ...] = ()
     largest_deleted_share: float = 1.0

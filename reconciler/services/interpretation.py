@@ -11,6 +11,7 @@ from intent.expansion import expand, references
 from intent.loading import loads
 from intent.references import References
 from reconciler.backends.references import Resolvers
+from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
 from reconciler.core.wanted import Wanted
 
@@ -62,7 +63,7 @@ class NodeInterpreter:
         known.wanted = Wanted(
             document,
             known.node.name,
-            expand(known.node, resolved.references),
+            Desired(expand(known.node, resolved.references)),
             cares.confirm_seconds,
             cares.checks,
             cares.largest_deleted_share,

@@ -17,6 +17,7 @@ from intent.resources.route import RTPROT_STATIC, Route
 from intent.resources.sysctl import Sysctl
 from reconciler.backends.fake import FakeNode
 from reconciler.core.backend import Dump, Partitions
+from reconciler.core.desired import Desired
 from reconciler.core.diff import diff
 from reconciler.core.errors import BackendError, BusyError, RejectedError
 from reconciler.core.inventory import Inventory
@@ -221,7 +222,7 @@ class Digested(Watched):
 
 @pytest.mark.parametrize("kind", [Watched, Digested])
 def test_what_is_as_it_was_is_the_same_observation(kind: type[Watched]) -> None:
-    node, desired, inventory = kind(), (ROUTE, ADDRESS), Inventory()
+    node, desired, inventory = kind(), Desired((ROUTE, ADDRESS)), Inventory()
     observer = Observer([node])
     first = observer.look(desired, inventory)
     assert observer.look(desired, inventory) is first
@@ -238,8 +239,9 @@ def test_the_same_rows_are_read_anew_for_another_wish_or_inventory(kind: type[Wa
     node = kind(keeps_address_protocol=False)
     node.make(ADDRESS)
     observer = Observer([node])
-    desired = (ADDRESS,)
+    desired = Desired([ADDRESS])
     assert ADDRESS.key not in observer.look(desired, Inventory()).owned
     ours = Inventory().with_made([(ADDRESS, None)])
     assert ADDRESS.key in observer.look(desired, ours).owned
-    assert observer.look((ROUTE,), ours) == Observer([node]).look((ROUTE,), ours)
+    other = Desired([ROUTE])
+    assert observer.look(other, ours) == Observer([node]).look(other, ours)

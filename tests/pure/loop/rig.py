@@ -20,6 +20,7 @@ from intent.resources.resource import Request
 from reconciler.backends.fake import FakeNode
 from reconciler.core.backend import Backend, Dump, News, Partitions
 from reconciler.core.checks import CheckResult
+from reconciler.core.desired import Desired
 from reconciler.core.errors import BackendError, StellwerkError
 from reconciler.core.history import Head, chained, head_of
 from reconciler.core.intents import Document, Intents
@@ -259,7 +260,7 @@ class ToyInterpreter:
         checks = tuple(Ping(address=f"2001:db8::{number + 1}") for number in range(int(given.get("checks", 0))))
         confirm = int(given["confirm"]) if "confirm" in given else None
         share = float(given.get("deletes", 1))
-        return Wanted(document, "toys", tuple(parse(lines)), confirm, checks, share)
+        return Wanted(document, "toys", Desired(parse(lines)), confirm, checks, share)
 
 
 class NodeFileInterpreter:
@@ -273,7 +274,7 @@ class NodeFileInterpreter:
 
     def _read(self, document: Document) -> Wanted:
         node = loads(document.text.encode(), document.name)
-        desired = expand(node, resolved(node, generated=True))
+        desired = Desired(expand(node, resolved(node, generated=True)))
         with_care = care(node)
         return Wanted(
             document, node.name, desired, with_care.confirm_seconds, with_care.checks, with_care.largest_deleted_share

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.backend import News
+from reconciler.core.desired import Desired
 from reconciler.core.errors import BusyError, DamagedStateError, RefusedError, StellwerkError
 from reconciler.core.history import Head, head_of, line, verify
 from reconciler.core.loop import Mode
@@ -108,7 +109,7 @@ def test_whatever_happens_the_node_is_what_it_is_held_at_in_the_end(steps: list[
     assert toys.loop.custody.intents.trial is None
     assert toys.disk.intents == toys.loop.custody.intents
     held_at = toys.loop.custody.held()
-    wanted = [] if held_at is None else toys.interpreter.interpret(held_at).desired
+    wanted = Desired() if held_at is None else toys.interpreter.interpret(held_at).desired
     strangers = [repr(thing) for thing in parse("y foreign")]
     # Without any word from anybody even what carries our mark stays.
     theirs = ["z"] if toys.loop.wanted is None and "z" in toys.backend.things else []

@@ -1,0 +1,67 @@
+"""Large mappings and sets with a few changes laid over them, so that a change costs nothing in proportion to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Overlay(Mapping[K, V]):
+    """A mapping with some values that are other than below, and some that are gone (``None``)."""
+
+    def __init__(self, below: Mapping[K, V], changes: Mapping[K, V | None]) -> None:
+        self._below = below
+        self._changes = changes
+
+    def __getitem__(self, key: K) -> V:
+        """Return the value. Raises KeyError."""
+        if key not in self._changes:
+            return self._below[key]
+        value = self._changes[key]
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield the keys."""
+        for key in self._below:
+            if self._changes.get(key, self) is not None:
+                yield key
+        for key, value in self._changes.items():
+            if value is not None and key not in self._below:
+                yield key
+
+    def __len__(self) -> int:
+        """Return the number of values."""
+        gone = sum(value is None and key in self._below for key, value in self._changes.items())
+        new = sum(value is not None and key not in self._below for key, value in self._changes.items())
+        return len(self._below) - gone + new
+
+
+class OverlaidSet(Set[K]):
+    """A set with some members that are other than below: each with whether it is one."""
+
+    def __init__(self, below: Set[K], changes: Mapping[K, bool]) -> None:
+        self._below = below
+        self._changes = changes
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether it is a member."""
+        known = self._changes.get(key)  # type: ignore[arg-type]
+        return key in self._below if known is None else known
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield the members."""
+        for key in self._below:
+            if self._changes.get(key, True):
+                yield key
+        for key, member in self._changes.items():
+            if member and key not in self._below:
+                yield key
+
+    def __len__(self) -> int:
+        """Return the number of members."""
+        return len(self._below) + sum(member - (key in self._below) for key, member in self._changes.items())
