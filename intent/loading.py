@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ruamel.yaml.error import YAMLError
@@ -10,10 +11,11 @@ from ruamel.yaml.error import YAMLError
 from intent.document import Node, build_node
 from intent.problems import IntentError
 from intent.reading import decode, read
+from intent.runs import Run, fold
 from intent.source import Report, Source
 from intent.syntax_errors import syntax_problem
 from intent.tree import Mapping, Scalar, Sequence, Tree
-from intent.yaml_events import Builder, Stop, exact_events, fast_events
+from intent.yaml_events import Builder, NoRun, Stop, exact_events, fast_events
 
 EXACT_CHARACTERS = 256 << 10
 """Up to which size a text that the C parser refuses is read again by the one in Python."""
@@ -45,6 +47,11 @@ def parse(source: Source) -> tuple[Tree | None, Report]:
 
     The parser in Python has the last word wherever it is quick enough: the one in C refuses some text that it takes.
     """
+    text, runs = fold(source.text)
+    if runs:
+        with suppress(YAMLError, NoRun):
+            return _build(source, fast_events(text), runs)
+        source.forget_hidden()
     try:
         return _build(source, fast_events(source.text))
     except YAMLError as exc:
@@ -56,10 +63,10 @@ def parse(source: Source) -> tuple[Tree | None, Report]:
         raise _broken(source, exc) from None
 
 
-def _build(source: Source, events: Iterator[Any]) -> tuple[Tree | None, Report]:
+def _build(source: Source, events: Iterator[Any], runs: Iterable[Run] = ()) -> tuple[Tree | None, Report]:
     report = Report(source)
     try:
-        return Builder(source, report).build(events), report
+        return Builder(source, report, runs).build(events), report
     except Stop:
         raise report.error() from None
 

@@ -29,6 +29,7 @@ _BYTE_ORDER_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 # What YAML 1.2 calls printable (chapter 5.1), less the line breaks that only YAML 1.1 knew: the two parsers would
 # count lines differently.
 _UNUSABLE = re.compile("[^\n\r\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\ufff0-\ufffd\U00010000-\U0010ffff]")
+_PLAIN = b"\n\r\t" + bytes(range(0x20, 0x7F))
 _COMMENT_LINE_OR_TAB = re.compile(r"(?:(?<=\n)|\A) *#[^\r\n]*|\t")
 _BAD_ESCAPE = re.compile(
     r"\\(?:u[dD][89a-fA-F][0-9a-fA-F]{2}|U0000[dD][89a-fA-F][0-9a-fA-F]{2}|U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8})"
@@ -107,7 +108,7 @@ def decode(data: bytes, name: str) -> Source:
     except UnicodeDecodeError as exc:
         raise _not_utf8(data, name, exc.start) from exc
     report = Report(source)
-    _refuse_characters(source, report)
+    _refuse_characters(source, report, plain=not data.translate(None, _PLAIN))
     if report:
         raise report.error()
     return source
@@ -125,15 +126,24 @@ def _not_utf8(data: bytes, name: str, offset: int) -> IntentError:
     return report.error()
 
 
-def _refuse_characters(source: Source, report: Report) -> None:
-    for pattern, message, advice in (
-        (_UNUSABLE, "the character U+{:04X} cannot be used here", None),
-        (_BIDI, "the character U+{:04X} makes text look other than it is", "leave it out"),
-        (_LONE_RETURN, "a carriage return without a line feed ends this line", "save the file with Unix line ends"),
-        (_BAD_ESCAPE, "this escape stands for no character", None),
-        (_DIRECTIVE, "YAML directives (lines that begin with `%`) are not used here", "leave the line out"),
-        (_COMMENT_LINE_OR_TAB, "a tab stands here; YAML indents with spaces", "replace it by spaces"),
+def _refuse_characters(source: Source, report: Report, plain: bool) -> None:
+    """Report what must not be in a text. One that is ``plain`` has only what `_PLAIN` has."""
+    for pattern, sign, message, advice in (
+        (_UNUSABLE, None, "the character U+{:04X} cannot be used here", None),
+        (_BIDI, None, "the character U+{:04X} makes text look other than it is", "leave it out"),
+        (
+            _LONE_RETURN,
+            "\r",
+            "a carriage return without a line feed ends this line",
+            "save the file with Unix line ends",
+        ),
+        (_BAD_ESCAPE, "\\", "this escape stands for no character", None),
+        (_DIRECTIVE, "%", "YAML directives (lines that begin with `%`) are not used here", "leave the line out"),
+        (_COMMENT_LINE_OR_TAB, "\t", "a tab stands here; YAML indents with spaces", "replace it by spaces"),
     ):
+        # Looking for one character is a hundred times as fast, and a file with 100,000 routes has none of these.
+        if plain if sign is None else sign not in source.text:
+            continue
         found = (match for match in pattern.finditer(source.text) if "#" not in match[0])
         for match in islice(found, _MOST_REPORTED):
             report.add(source.place(match.start()), message.format(ord(match[0][0])), advice)

@@ -88,6 +88,10 @@ class Source:
             last_column = end[1] - 1 if number == end[0] else len(self.line(number))
             self._secrets.setdefault(number, []).append((first_column, last_column))
 
+    def forget_hidden(self) -> None:
+        """Begin again: what was hidden so far is found anew by who reads the text."""
+        self._secrets.clear()
+
     def _hidden(self, number: int, line: str) -> list[tuple[int, int]]:
         """Return the parts of a line that are not shown, in order and apart from one another."""
         words = _secret_comment(line) if self.parsed else _secret_words(line)

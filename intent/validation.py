@@ -6,6 +6,7 @@ import difflib
 import types
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
@@ -19,6 +20,8 @@ from intent.source import Report, may_be_shown, names_a_secret
 M = TypeVar("M", bound=BaseModel)
 PORTION = 2000
 """How many items of a long list are validated at a time."""
+MOST_AT_ONCE = 150_000
+"""How many values are validated at once where only some of them are in a list that is the whole of a feature."""
 
 
 class Model(BaseModel):
@@ -35,7 +38,9 @@ def validate(model: type[M], value: tree.Tree, at: tree.Path, report: Report) ->
 
     ``at`` is the way from the root of the file to the value, for messages.
     """
-    if issubclass(model, RootModel) and isinstance(value, tree.Sequence) and len(value.items) > PORTION:
+    if tree.size(value) > MOST_AT_ONCE and not _right_in_pieces(model, value, at, report):
+        return None
+    if issubclass(model, RootModel) and isinstance(value, tree.Sequence) and len(value) > PORTION:
         return _validate_in_portions(model, value, at, report)
     try:
         return model.model_validate(tree.plain(value))
@@ -44,13 +49,28 @@ def validate(model: type[M], value: tree.Tree, at: tree.Path, report: Report) ->
         return None
 
 
+def _right_in_pieces(model: type[M], value: tree.Tree, at: tree.Path, report: Report) -> bool:
+    """Return whether all is right, looked at piece by piece: pydantic takes a kilobyte for each error."""
+    right = True
+    for piece in tree.pieces(value, PORTION):
+        try:
+            model.model_validate(tree.plain(piece))
+        except ValidationError as exc:
+            _Problems(model, piece, at, report).explain(exc)
+            right = False
+        if report.full:
+            return False
+    return right
+
+
 def _validate_in_portions(model: type[M], value: tree.Sequence, at: tree.Path, report: Report) -> M | None:
     """Do as `validate` does for a long list, in portions, because pydantic makes an object of every error at once."""
     items: list[Any] = []
     right = True
-    for start in range(0, len(value.items), PORTION):
+    values = value.plain()
+    for start in range(0, len(value), PORTION):
         try:
-            portion = model.model_validate(tree.plain_items(value, start, start + PORTION))
+            portion = model.model_validate(tuple(islice(values, PORTION)))
         except ValidationError as exc:
             _Problems(model, value, at, report, start).explain(exc)
             right = False

@@ -7,7 +7,7 @@ scalar means is decided by `intent.scalars`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import ruamel.yaml.main
@@ -16,6 +16,7 @@ from ruamel.yaml import events as yaml_events
 from ruamel.yaml.error import YAMLError
 
 from intent.display import quoted
+from intent.runs import Run
 from intent.scalars import Value, resolve
 from intent.source import Report, Source, may_be_shown, names_a_secret
 from intent.tree import Entry, Mapping, Place, Scalar, Sequence, Tree
@@ -24,8 +25,11 @@ CParser: Any = getattr(ruamel.yaml.main, "CParser", None)
 """The C parser, ``None`` where it is not installed."""
 DEEPEST = 32
 """How deep lists and mappings may be inside one another, anchors expanded."""
-MOST_VALUES = 200_000
+MOST_VALUES = 1_000_000
 """How many values a file may have, anchors expanded."""
+
+MOST_KEYS = 10_000
+"""How many keys a mapping may have."""
 
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+")
 _ANCHOR_IN_PLACE = re.compile(r"[&*]([A-Za-z0-9_-]+)(?=[ \r\n,\]}]|\Z)")
@@ -34,6 +38,10 @@ _NO_VALUE = re.compile(r"(?:[ \r\n]|#[^\r\n]*)*")
 
 class Stop(Exception):
     """Nothing more can be read; what is wrong has been reported."""
+
+
+class NoRun(Exception):
+    """What looks like a run of texts is something else."""
 
 
 def fast_events(text: str) -> Iterator[Any]:
@@ -89,9 +97,12 @@ class _Anchored(NamedTuple):
 
 
 class Builder:
-    """Builds the tree of one document out of events and reports what is wrong on the way."""
+    """Builds the tree of one document out of events and reports what is wrong on the way.
 
-    def __init__(self, source: Source, report: Report) -> None:
+    ``runs`` are the texts of which the events tell only the first and the last.
+    """
+
+    def __init__(self, source: Source, report: Report, runs: Iterable[Run] = ()) -> None:
         self._source = source
         self._report = report
         self._stack: list[_Frame] = []
@@ -102,12 +113,16 @@ class Builder:
         self._last: Any = None
         # The depth of the mapping in which a key names a secret, while its value is read.
         self._secret_depth: int | None = None
+        # By the line of the first text until that is there, then by the line of the last.
+        self._runs = {run.line: run for run in runs}
 
     def build(self, events: Iterator[Any]) -> Tree | None:
-        """Return the root of the tree, ``None`` when there is none. Raises Stop and YAMLError."""
+        """Return the root of the tree, ``None`` when there is none. Raises Stop, NoRun and YAMLError."""
         for event in events:
             self._take(event)
             self._last = event
+        if self._runs:
+            raise NoRun
         self._source.parsed = True
         return self._root
 
@@ -135,6 +150,9 @@ class Builder:
         mark = event.start_mark
         place = (mark.line + 1, mark.column + 1)
         style = event.style
+        if place[0] in self._runs:
+            self._run(event, place)
+            return
         if style or event.tag is not None or event.anchor is not None:
             self._refuse_properties(event, place)
         value: Value = event.value if style else resolve(event.value)
@@ -150,6 +168,29 @@ class Builder:
             self._anchors[event.anchor] = _Anchored(scalar, 1, 0, self._span(place, event))
         self._count(1, place)
         self._add(scalar, 0)
+
+    def _run(self, event: Any, place: Place) -> None:
+        """Take the first or the last text of a run. Raises NoRun where this is anything but an item of a block list."""
+        run = self._runs.pop(place[0])
+        first = place[0] == run.line
+        node = self._stack[-1].node if self._stack else None
+        usual = event.tag is None and event.anchor is None and self._secret_depth is None
+        if not usual or not isinstance(node, Sequence) or node.column + 2 != run.column or place[1] != run.column:
+            raise NoRun
+        if (event.style or "", event.value) != (run.style, run.texts[0 if first else -1]):
+            raise NoRun
+        if not first:
+            if not node.parts or node.parts[-1] is not run:
+                raise NoRun
+            return
+        if self._values + len(run.texts) > MOST_VALUES:
+            # The place where it is too much is inside.
+            raise NoRun
+        self._runs[run.last_line] = run
+        self._values += len(run.texts)
+        frame = self._stack[-1]
+        frame.depth = max(frame.depth, 1)
+        node.parts.append(run)
 
     def _span(self, start: Place, event: Any) -> tuple[Place, Place] | None:
         return None if self._secret_depth is not None else (start, _place(event.end_mark))
@@ -203,6 +244,9 @@ class Builder:
             self._report.add(place, f"{shown} is written twice; the first one is in line {first}")
         else:
             name = value
+        if len(frame.node.entries) >= MOST_KEYS:
+            self._report.add(place, f"with this the mapping has more than {MOST_KEYS} keys; no node needs as many")
+            raise Stop
         frame.key = _Key(name, *place)
         if self._secret_depth is None and isinstance(value, str) and names_a_secret(value):
             self._secret_depth = len(self._stack)
@@ -302,7 +346,7 @@ class Builder:
             tree = None
         if isinstance(frame.node, Sequence):
             if tree is not None:
-                frame.node.items.append(tree)
+                frame.node.parts.append(tree)
             return
         key, frame.key = frame.key, None
         if key is not None and key.name is not None:

@@ -134,17 +134,17 @@ def test_a_long_value_is_cut_in_messages(parser: str) -> None:
 
 BOMBS = {
     "values": HEAD + b"wireguard: [" + b"1, " * 5_000_000,
-    "keys": HEAD + b"".join(b"k%d: 1\n" % number for number in range(199_000)),
+    "keys": HEAD + b"".join(b"k%d: 1\n" % number for number in range(999_000)),
     "one key": HEAD + b"node: x\n" * 200_000,
-    "problems": HEAD + b"gre:\n" + b"- {}\n" * 199_000,
-    "problems inside": HEAD + b"mesh: {}\nexit: {prefixes: [" + b"{}, " * 199_000 + b"]}",
-    "wrong values": HEAD + b"mesh: {uplinks: [" + b"1, " * 199_000 + b"]}",
+    "problems": HEAD + b"gre:\n" + b"- {}\n" * 999_000,
+    "problems inside": HEAD + b"mesh: {}\nexit: {prefixes: [" + b"{}, " * 999_000 + b"]}",
+    "wrong values": HEAD + b"mesh: {uplinks: [" + b"1, " * 999_000 + b"]}",
     "comments": b"#\t\n" * 3_000_000 + HEAD,
     "tabs": HEAD + b"\t" * 10_000_000,
-    "one line": HEAD + b"mesh: {prefixes: [" + b'"x", ' * 199_000 + b"]}",
+    "one line": HEAD + b"mesh: {prefixes: [" + b'"x", ' * 999_000 + b"]}",
     "text": b"node: '" + b"x" * 31_000_000,
     "wide text": b"node: '" + "😀".encode() * 7_000_000 + b"'",
-    "anchors": b"".join(b"- &a%d x\n" % number for number in range(199_000)),
+    "anchors": b"".join(b"- &a%d x\n" % number for number in range(999_000)),
     "empty lines": b"\n" * 8_000_000 + b"version: 2\n",
     "quotes": HEAD + b"'" * 10_000_000,
 }

@@ -88,6 +88,6 @@ def as_tree(value: Any) -> tree.Tree:
         return mapping
     if isinstance(value, list | tuple):
         sequence = tree.Sequence(1, 1)
-        sequence.items = [as_tree(inner) for inner in value]
+        sequence.parts = [as_tree(inner) for inner in value]
         return sequence
     return tree.Scalar(1, 1, value)
