@@ -10,8 +10,9 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from intent.resources.resource import Request
+from intent.resources.resource import Request, Resource
 
 # linux/netlink.h
 NLM_F_REQUEST = 0x1
@@ -40,6 +41,17 @@ Part = bytes | IndexOf
 Body = tuple[Part, ...]
 
 
+class About(NamedTuple):
+    """What is done to which object: words that are made only where somebody reads them."""
+
+    verb: str
+    resource: Resource
+
+    def __str__(self) -> str:
+        """Return the words."""
+        return f"{self.verb} {self.resource.describe()}"
+
+
 @dataclass(frozen=True, slots=True)
 class NetlinkRequest(Request):
     """One rtnetlink message without its header's length, sequence number and port (rtnetlink(7)).
@@ -52,7 +64,7 @@ class NetlinkRequest(Request):
     type: int
     flags: int
     body: Body = field(repr=False)
-    about: str
+    about: str | About
     gone_is_done: bool = False
     link_kind: str = ""
 

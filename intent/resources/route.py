@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar, Final, Literal, Self
 
 from intent.resources import netlink
 from intent.resources.babel_announcement import AwaitWithdrawal
 from intent.resources.link import Names
 from intent.resources.link import key as link_key
-from intent.resources.netlink import IndexOf, NetlinkRequest
+from intent.resources.netlink import About, IndexOf, NetlinkRequest
 from intent.resources.resource import Change, Drain, Key, Request, Resource
 
 RTM_NEWROUTE = 24
@@ -23,7 +24,9 @@ RTA_OIF = 4
 RTA_GATEWAY = 5
 RTA_PRIORITY = 6
 RTA_MULTIPATH = 9
+RTA_CACHEINFO = 12
 RTA_TABLE = 15
+RTA_PREF = 20
 RTN_TYPES: Final = {
     **{1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast"},
     **{6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"},
@@ -48,6 +51,15 @@ ANYWHERE: Final = "::/0"
 DEFAULT_METRIC: Final = 1024
 
 _RTMSG = struct.Struct("=BBBBBBBBI")
+_NUMBER = struct.Struct("=HHI")
+_ADDRESS = struct.Struct("=HH16s")
+_LINK_FOLLOWS = struct.pack("=HH", 8, RTA_OIF)
+_CACHEINFO = struct.pack("=HH", 36, RTA_CACHEINFO)
+_PREF_MEDIUM = struct.pack("=HHB3x", 5, RTA_PREF, 0)
+_TAIL = -len(_PREF_MEDIUM) - 36
+"""Where the two attributes begin that the kernel ends a row with."""
+_ANY_TABLE = 252
+"""RT_TABLE_COMPAT: what the header says of a routing table whose number it has no room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,8 @@ class Route(Resource):
     """
 
     table: ClassVar[str] = "route"
+    refers_to: ClassVar[frozenset[str] | None] = frozenset({"link"})
+    may_be_lacked: ClassVar[bool] = False
     compared: ClassVar[tuple[str, ...]] = ("kind", "gateway", "link", "protocol", "next_hops")
     partitioned: ClassVar[bool] = True
     searched: ClassVar[bool] = True
@@ -96,7 +110,7 @@ class Route(Resource):
 
     def requires(self) -> tuple[Key, ...]:
         """Return the link of a unicast route."""
-        return () if self.link is None or self.kind != "unicast" else (link_key(self.link),)
+        return () if self.link is None or self.kind != "unicast" else _on(self.link)
 
     def partition(self) -> Hashable:
         """Return the number of the routing table."""
@@ -120,19 +134,18 @@ class Route(Resource):
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that adds the route."""
-        return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, f"add {self.describe()}"),)
+        return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, "add"),)
 
     def update(self, observed: Self, changes: Mapping[str, Change]) -> tuple[Request, ...]:
         """Return the request that replaces the route's way in one step, so that no packet goes without."""
-        return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE, f"change {self.describe()}"),)
+        return (self._add(netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE, "change"),)
 
     def delete(self) -> tuple[Request, ...]:
         """Return the request that deletes the route and no other: its protocol and its way are part of it.
 
         Without the gateway the kernel deletes the next hops that others have put beside ours too (ip6_route_del).
         """
-        body = (self._header(), *self._identity(), *self._way())
-        return (NetlinkRequest(RTM_DELROUTE, 0, netlink.join(body), f"delete {self.describe()}", gone_is_done=True),)
+        return (NetlinkRequest(RTM_DELROUTE, 0, self._body(), About("delete", self), gone_is_done=True),)
 
     def drain(self) -> Drain | None:
         """Return what has babeld say first that an announced route cannot be used any more.
@@ -144,7 +157,7 @@ class Route(Resource):
         flags = netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE
         withdrawn = self.withdrawn()
         requests = (
-            withdrawn._add(flags, f"withdraw {self.describe()}"),
+            withdrawn._add(flags, "withdraw"),
             AwaitWithdrawal(None, self.destination, self.source),
         )
         return Drain(requests, withdrawn)
@@ -153,29 +166,51 @@ class Route(Resource):
         """Return this route as babeld announces it unreachable."""
         return replace(self, protocol=PROTOCOL_WITHDRAWN)
 
-    def _add(self, flags: int, about: str) -> NetlinkRequest:
-        body = (self._header(), *self._identity(), *self._way())
-        return NetlinkRequest(RTM_NEWROUTE, flags, netlink.join(body), about)
+    def _add(self, flags: int, verb: str) -> NetlinkRequest:
+        return NetlinkRequest(RTM_NEWROUTE, flags, self._body(), About(verb, self))
 
-    def _way(self) -> netlink.Body:
-        way = () if self.link is None else netlink.attribute(RTA_OIF, IndexOf(self.link))
-        if self.gateway is not None:
-            way += netlink.attribute(RTA_GATEWAY, ipaddress.IPv6Address(self.gateway).packed)
-        return way
-
-    def _header(self) -> bytes:
-        lengths = [int(prefix.rpartition("/")[2]) for prefix in (self.destination, self.source)]
+    def _body(self) -> netlink.Body:
+        destination, to_length = _attribute(RTA_DST, self.destination)
+        source, from_length = _attribute(RTA_SRC, self.source)
         # The operator names both gateway and link, so the gateway need not be inside a connected prefix.
-        flags = RTNH_F_ONLINK if self.gateway is not None else 0
-        return _RTMSG.pack(10, *lengths, 0, 0, self.protocol, 0, RTN_NUMBERS[self.kind], flags)
+        flags = 0 if self.gateway is None else RTNH_F_ONLINK
+        kind, way = RTN_NUMBERS[self.kind], _gateway(self.gateway)
+        head = _RTMSG.pack(10, to_length, from_length, 0, 0, self.protocol, 0, kind, flags)
+        body = head + _number(RTA_TABLE, self.routing_table) + _number(RTA_PRIORITY, self.metric) + destination + source
+        return (body + way,) if self.link is None else (body + way + _LINK_FOLLOWS, IndexOf(self.link))
 
-    def _identity(self) -> netlink.Body:
-        parts = (*netlink.u32(RTA_TABLE, self.routing_table), *netlink.u32(RTA_PRIORITY, self.metric))
-        for kind, prefix in ((RTA_DST, self.destination), (RTA_SRC, self.source)):
-            if prefix != ANYWHERE:
-                packed = ipaddress.IPv6Address(prefix.rpartition("/")[0]).packed
-                parts += netlink.attribute(kind, packed)
-        return parts
+    @classmethod
+    def expected(cls, desired: Iterable[tuple[Key, Self]], context: Names) -> Mapping[Hashable, Key]:
+        """Return what `comparable` makes of the kernel's rows of unicast routes, in its order (rt6_fill_node)."""
+        indices = {name: _number(RTA_OIF, index) for index, name in context.items()}
+        found: dict[Hashable, Key] = {}
+        for key, one in desired:
+            way = indices.get(one.link or "")
+            if way is None or one.kind != "unicast" or one.next_hops != 1:
+                continue
+            destination, to_length = _attribute(RTA_DST, one.destination)
+            source, from_length = _attribute(RTA_SRC, one.source)
+            table = one.routing_table
+            head = bytes((10, to_length, from_length, 0, table if table < 256 else _ANY_TABLE, one.protocol, 0, 1))
+            found[
+                head
+                + _number(RTA_TABLE, table)
+                + destination
+                + source
+                + _number(RTA_PRIORITY, one.metric)
+                + _gateway(one.gateway)
+                + way
+            ] = key
+        return found
+
+    @classmethod
+    def comparable(cls, row: bytes) -> Hashable:
+        """Return a row without its flags and what the kernel adds of itself at the end; ``None`` if that is unusual.
+
+        The flags tell the state of the link and that the gateway was not looked for. What is left begins with all
+        attributes that `expected` knows, in order, so that where the two are equal nothing else is in the row.
+        """
+        return row[:8] + row[12:_TAIL] if row[_TAIL : _TAIL + 4] == _CACHEINFO and row[-8:] == _PREF_MEDIUM else None
 
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:
@@ -200,6 +235,40 @@ class Route(Resource):
             protocol=protocol,
             next_hops=max(1, len(hops)),
         )
+
+
+@lru_cache(maxsize=64)
+def _on(link: str) -> tuple[Key, ...]:
+    return (link_key(link),)
+
+
+@lru_cache(maxsize=256)
+def _number(kind: int, number: int) -> bytes:
+    """Return an attribute that holds 32 bits in host byte order."""
+    return _NUMBER.pack(8, kind, number)
+
+
+@lru_cache(maxsize=256)
+def _gateway(address: str | None) -> bytes:
+    return b"" if address is None else _ADDRESS.pack(20, RTA_GATEWAY, packed(address))
+
+
+def _attribute(kind: int, prefix: str) -> tuple[bytes, int]:
+    """Return the attribute that holds a prefix, none for any, and its length."""
+    if prefix == ANYWHERE:
+        return b"", 0
+    address, _, length = prefix.partition("/")
+    return _ADDRESS.pack(20, kind, packed(address)), int(length)
+
+
+def packed(address: str) -> bytes:
+    """Return the 16 bytes of an IPv6 address, given as text in any form.
+
+    The common form, some groups of hexadecimal digits and then ``::``, is read at a tenth of the cost.
+    """
+    if address.endswith("::") and len(groups := address[:-2].split(":")) < 8 and all(groups):
+        return bytes.fromhex("".join([group.rjust(4, "0") for group in groups])).ljust(16, b"\0")
+    return ipaddress.IPv6Address(address).packed
 
 
 def _hops(multipath: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
@@ -92,7 +92,7 @@ class Babeld(Backend):
             if shutil.which(command[0]) is None
         ]
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Carry out the requests. Bounded by the times in the requests."""
         with Session(self._babelds, self._sockets, self._disappointing) as session:
             return [session.carry_out(request) for request in requests]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import ClassVar
 
@@ -43,7 +43,7 @@ class Files(Backend):
                 found[table] = exc
         return found
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Write, change or remove each file."""
         return [_carry_out(request) for request in requests]
 

@@ -8,9 +8,11 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from intent.resources.netlink import (
     NLM_F_ACK,
@@ -48,6 +50,7 @@ DUMP_ATTEMPTS = 8
 PORTS_REMEMBERED = 8
 
 _HEADER = struct.Struct("=IHHII")
+_FLAGS = struct.Struct("=H")
 _ENDS = frozenset({NLMSG_ERROR, NLMSG_DONE})
 _END_TYPES = frozenset(struct.pack("=H", end) for end in _ENDS)
 _DUMP_SEQUENCE = 0
@@ -88,16 +91,26 @@ class Refusal:
         return kind(words)
 
 
-@dataclass(frozen=True, slots=True)
 class Message:
     """One netlink message to send: its type, its flags beside REQUEST and ACK, and all that follows the header.
 
     The payload may hold keys, so it is not printed.
     """
 
-    type: int
-    flags: int
-    payload: bytes = field(repr=False)
+    __slots__ = ("flags", "payload", "type")
+
+    def __init__(self, type: int, flags: int, payload: bytes) -> None:
+        self.type = type
+        self.flags = flags
+        self.payload = payload
+
+
+class _Batch(NamedTuple):
+    """The bytes of some messages, the sequence number of the first, and how many they are."""
+
+    data: bytes
+    first: int
+    length: int
 
 
 class NetlinkSocket:
@@ -116,21 +129,50 @@ class NetlinkSocket:
             self._socket.close()
             self._socket = None
 
-    def send(self, messages: Sequence[Message]) -> list[Refusal | None]:
+    def send(self, messages: Iterable[Message]) -> list[Refusal | None]:
         """Send the messages in order and return the kernel's refusal of each, ``None`` for what was done.
 
         Raises BackendError when the kernel cannot be asked at all.
         """
-        refusals: list[Refusal | None] = []
-        batch: list[Message] = []
-        size = 0
+        return list(self.stream(messages))
+
+    def stream(self, messages: Iterable[Message]) -> Iterator[Refusal | None]:
+        """Do as `send` does, bit by bit: the kernel works on one batch while the next is made of the messages."""
+        batches = self._batches(messages)
+        batch, following = next(batches, None), next(batches, None)
+        if batch is not None and following is None:
+            yield from self._exchange(batch)
+            return
+        with ThreadPoolExecutor(max_workers=1) as sender:
+            while batch is not None:
+                under_way = sender.submit(self._exchange, batch)
+                batch, following = following, next(batches, None)
+                yield from under_way.result()
+
+    def _batches(self, messages: Iterable[Message]) -> Iterator[_Batch]:
+        """Yield the messages as the bytes of as few system calls as they fit in.
+
+        Only the last message of each asks for an ACK: refusals come back in any case, and the kernel answers in order.
+        """
+        data, count, last = bytearray(), 0, 0
         for message in messages:
-            if batch and size + len(message.payload) > BATCH_BYTES:
-                refusals += self._send_batch(batch)
-                batch, size = [], 0
-            batch.append(message)
-            size += 16 + len(message.payload)
-        return refusals + (self._send_batch(batch) if batch else [])
+            if count and len(data) + len(message.payload) > BATCH_BYTES:
+                yield self._batch(data, count, last)
+                data, count = bytearray(), 0
+            self._sequence += 1
+            count += 1
+            payload, last = message.payload, len(data)
+            data += _HEADER.pack(16 + len(payload), message.type, message.flags | NLM_F_REQUEST, self._sequence, 0)
+            data += payload
+            if len(data) % 4:
+                data += bytes(-len(data) % 4)
+        if count:
+            yield self._batch(data, count, last)
+
+    def _batch(self, data: bytearray, count: int, last: int) -> _Batch:
+        flags = _FLAGS.unpack_from(data, last + 6)[0]
+        _FLAGS.pack_into(data, last + 6, flags | NLM_F_ACK)
+        return _Batch(bytes(data), self._sequence - count + 1, count)
 
     def dump(self, kind: int, payload: bytes) -> list[tuple[int, bytes]]:
         """Ask for a table and return the type and the payload of every row. Raises as `look` does."""
@@ -176,22 +218,14 @@ class NetlinkSocket:
             self._ports.append(opened.getsockname()[0])
         return self._socket
 
-    def _send_batch(self, batch: Sequence[Message]) -> list[Refusal | None]:
-        # Only the last message asks for an ACK: refusals come back in any case, and the kernel answers in order.
-        first = self._sequence + 1
-        data = bytearray()
-        for number, message in enumerate(batch, start=1):
-            flags = message.flags | NLM_F_REQUEST | (NLM_F_ACK if number == len(batch) else 0)
-            data += _HEADER.pack(16 + len(message.payload), message.type, flags, self._sequence + number, 0)
-            data += message.payload
-            data += bytes(-len(data) % 4)
-        self._sequence += len(batch)
-        self._transmit(bytes(data))
-        refusals: list[Refusal | None] = [None] * len(batch)
+    def _exchange(self, batch: _Batch) -> list[Refusal | None]:
+        self._transmit(batch.data)
+        refusals: list[Refusal | None] = [None] * batch.length
         for kind, flags, sequence, payload in self._messages():
-            if kind == NLMSG_ERROR and sequence >= first:
-                refusals[sequence - first] = _refusal(flags, payload)
-                if sequence == self._sequence:
+            number = sequence - batch.first
+            if kind == NLMSG_ERROR and 0 <= number < batch.length:
+                refusals[number] = _refusal(flags, payload)
+                if number == batch.length - 1:
                     break
         return refusals
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, ClassVar
 
 from intent.resources.processes import AwaitEnd, StartProcess
@@ -47,7 +47,7 @@ class Processes(Backend):
         programs = {request.argv[0] for request in requests if isinstance(request, StartProcess)}
         return [_no_program(program) for program in sorted(programs) if shutil.which(program) is None]
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Start programs in this network namespace and wait until they are ready; wait for others to end."""
         results: list[BackendError | None] = []
         for request in requests:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from intent.resources import link, netlink
@@ -110,38 +111,25 @@ class Rtnetlink(Backend):
         self._streams = [*(stream for stream in self._streams if not stream.closed), opened]
         return opened
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Send the messages in order, in as few system calls as they fit in, and return what became of each."""
+        outbox = _Outbox(request for request in requests if isinstance(request, NetlinkRequest))
         results: list[BackendError | None] = []
-        batch: list[NetlinkRequest] = []
-        messages: list[Message] = []
-        indices: dict[str, int] = {}
-        for request in (request for request in requests if isinstance(request, NetlinkRequest)):
-            if any(isinstance(part, IndexOf) and part.link not in indices for part in request.body):
-                # What comes before may create the very link: carry it out before asking for its index.
-                results += self._send_batch(batch, messages)
-                batch, messages = [], []
-            try:
-                payload = _resolve(request, indices)
-            except StaleError as error:
-                results.append(None if request.gone_is_done else error)
-                continue
-            batch.append(request)
-            messages.append(Message(request.type, request.flags, payload))
-        return results + self._send_batch(batch, messages)
-
-    def _send_batch(self, batch: Sequence[NetlinkRequest], messages: Sequence[Message]) -> list[BackendError | None]:
-        if not batch:
-            return []
-        try:
-            refusals = self._netlink.send(messages)
-        except BackendError as failure:
-            return [type(failure)(f"{request.about}: {failure}") for request in batch]
-        results: list[BackendError | None] = []
-        for request, refusal in zip(batch, refusals, strict=True):
-            error = None if refusal is None else refusal.error(request.about)
-            results.append(None if request.gone_is_done and isinstance(error, StaleError) else error)
+        while outbox:
+            results += self._send_ready(outbox)
+            # What was sent may have made the very link that the next message names.
+            results += outbox.look_up()
         return results
+
+    def _send_ready(self, outbox: _Outbox) -> Iterator[BackendError | None]:
+        try:
+            for refusal in self._netlink.stream(outbox.messages()):
+                request = outbox.under_way.popleft()
+                error = None if refusal is None else refusal.error(str(request.about))
+                yield None if request.gone_is_done and isinstance(error, StaleError) else error
+        except BackendError as failure:
+            for request in outbox.drop():
+                yield type(failure)(f"{request.about}: {failure}")
 
     def _links(self) -> Rows:
         body = bytes(16) + b"".join(
@@ -178,19 +166,54 @@ class Rtnetlink(Backend):
         return Rows(answers, answer, wanted)
 
 
-def _resolve(request: NetlinkRequest, indices: dict[str, int]) -> bytes:
-    """Return the message's bytes with the indices of the links it names. Raises StaleError for a missing link."""
-    data = bytearray()
-    for part in request.body:
-        if isinstance(part, IndexOf):
-            if part.link not in indices:
+class _Outbox:
+    """Requests that become messages, one after the other; some have to wait for the index of a link."""
+
+    def __init__(self, requests: Iterator[NetlinkRequest]) -> None:
+        self._requests = requests
+        self._next = next(requests, None)
+        self._indices: dict[str, bytes] = {}
+        self.under_way: deque[NetlinkRequest] = deque()
+
+    def __bool__(self) -> bool:
+        """Return whether there is more to send."""
+        return self._next is not None
+
+    def messages(self) -> Iterator[Message]:
+        """Yield messages up to the first that names a link whose index is not known."""
+        indices, under_way = self._indices, self.under_way
+        while (request := self._next) is not None:
+            payload = b""
+            for part in request.body:
+                if type(part) is bytes:
+                    payload += part
+                elif isinstance(part, IndexOf):
+                    if part.link not in indices:
+                        return
+                    payload += indices[part.link]
+            under_way.append(request)
+            self._next = next(self._requests, None)
+            yield Message(request.type, request.flags, payload)
+
+    def look_up(self) -> list[BackendError | None]:
+        """Learn the indices that the next message names; where there is none return its error, and go on after it."""
+        request = self._next
+        for part in () if request is None else request.body:
+            if request is not None and isinstance(part, IndexOf):
                 try:
-                    indices[part.link] = socket.if_nametoindex(part.link)
-                except OSError as exc:
-                    raise StaleError(
+                    self._indices[part.link] = struct.pack("=I", socket.if_nametoindex(part.link))
+                except OSError:
+                    self._next = next(self._requests, None)
+                    missing = StaleError(
                         f"{request.about}: there is no link {part.link}; it went away, or was not made"
-                    ) from exc
-            data += struct.pack("=I", indices[part.link])
-        else:
-            data += part
-    return bytes(data)
+                    )
+                    return [None if request.gone_is_done else missing]
+        return []
+
+    def drop(self) -> Iterator[NetlinkRequest]:
+        """Yield all that was not answered, and that is not sent any more."""
+        yield from self.under_way
+        self.under_way.clear()
+        while (request := self._next) is not None:
+            self._next = next(self._requests, None)
+            yield request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,7 +32,7 @@ class SysctlFiles(Backend):
             found[table] = Dump(rows)
         return found
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Write each value."""
         return [_write(request) for request in requests if isinstance(request, WriteSysctl)]
 

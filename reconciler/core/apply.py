@@ -67,9 +67,8 @@ def carry_out(
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
         inventory, unrecorded = _recorded(store, inventory, ready)
         going = [operation for operation in ready if operation.key not in unrecorded]
-        drains = [_drain(operation) for operation in going]
-        undrained = _send([() if drain is None else drain.requests for drain in drains], backends)
-        errors = _send([_requests(operation) for operation in going], backends)
+        undrained = _send(going, _draining, backends)
+        errors = _send(going, _requests, backends)
         sent = map(_tried, going, errors, undrained)
         tried = (_tried(one, unrecorded[one.key], None) if one.key in unrecorded else next(sent) for one in ready)
         news = [
@@ -243,37 +242,70 @@ def _requests(operation: Operation) -> tuple[Request, ...]:
     return operation.resource.create()
 
 
+def _draining(operation: Operation) -> Sequence[Request]:
+    drain = _drain(operation)
+    return () if drain is None else drain.requests
+
+
 def _drain(operation: Operation) -> Drain | None:
     """Return what comes before a deletion for good; what is made again at once is not drained."""
     return operation.resource.drain() if operation.impact is Impact.REMOVAL else None
 
 
-def _send(operations: Sequence[tuple[Request, ...]], backends: Sequence[Backend]) -> list[BackendError | None]:
+def _send(
+    operations: Sequence[Operation], requests_of: Callable[[Operation], Sequence[Request]], backends: Sequence[Backend]
+) -> list[BackendError | None]:
     """Send the requests of independent operations and return each operation's first error.
 
     The first requests of all go out together, then the second ones of those that did not fail, and so on: a link
-    that could not be created is not marked as ours.
+    that could not be created is not marked as ours. Requests are made while they are sent, and then forgotten.
     """
     errors: list[BackendError | None] = [None] * len(operations)
-    for step in range(max(map(len, operations), default=0)):
-        wave = [
+    later: dict[int, Sequence[Request]] = {}
+
+    def first() -> Iterator[tuple[int, Request]]:
+        for number, operation in enumerate(operations):
+            requests = requests_of(operation)
+            if len(requests) > 1:
+                later[number] = requests
+            if requests:
+                yield number, requests[0]
+
+    _send_wave(first(), errors, backends)
+    for step in range(1, max(map(len, later.values()), default=0)):
+        wave = (
             (number, requests[step])
-            for number, requests in enumerate(operations)
+            for number, requests in later.items()
             if len(requests) > step and errors[number] is None
-        ]
-        senders = {kind: _backend(kind, backends) for kind in {type(request) for _, request in wave}}
-        for sender, members in groupby(wave, key=lambda member: senders[type(member[1])]):
-            batch = list(members)
-            requests = [request for _, request in batch]
-            answers = _unserved(requests) if sender is None else sender.send(requests)
-            for (number, _), answer in zip(batch, answers, strict=True):
-                errors[number] = answer
+        )
+        _send_wave(wave, errors, backends)
     return errors
 
 
-def _backend(kind: type[Request], backends: Sequence[Backend]) -> Backend | None:
-    return next((backend for backend in backends if issubclass(kind, backend.requests)), None)
+def _send_wave(
+    wave: Iterator[tuple[int, Request]], errors: list[BackendError | None], backends: Sequence[Backend]
+) -> None:
+    senders: dict[type[Request], Backend | None] = {}
+
+    def sender_of(member: tuple[int, Request]) -> Backend | None:
+        kind = type(member[1])
+        if kind not in senders:
+            senders[kind] = next((backend for backend in backends if issubclass(kind, backend.requests)), None)
+        return senders[kind]
+
+    for sender, members in groupby(wave, key=sender_of):
+        numbers: list[int] = []
+        requests = _numbered(members, numbers)
+        answers = _unserved(requests) if sender is None else sender.send(requests)
+        for number, answer in zip(numbers, answers, strict=True):
+            errors[number] = answer
 
 
-def _unserved(requests: Sequence[Request]) -> list[BackendError | None]:
+def _numbered(members: Iterator[tuple[int, Request]], numbers: list[int]) -> Iterator[Request]:
+    for number, request in members:
+        numbers.append(number)
+        yield request
+
+
+def _unserved(requests: Iterable[Request]) -> list[BackendError | None]:
     return [UnsupportedError(f"no backend here carries out {type(request).__name__}") for request in requests]

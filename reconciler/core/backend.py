@@ -95,7 +95,7 @@ class Backend(ABC):
         return None
 
     @abstractmethod
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Carry out the requests in order and return what became of each; a failed one does not stop the rest."""
 
     @abstractmethod

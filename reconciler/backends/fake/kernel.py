@@ -67,7 +67,7 @@ class FakeKernel:
         try:
             self._obey(request.type, request.flags, self._resolve(request))
         except Refused as refused:
-            error = refused.error(request.about)
+            error = refused.error(str(request.about))
         except StaleError as exc:
             error = exc
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -119,7 +119,7 @@ class FakeNode(Backend):
                 found[str(lack)] = lack
         return list(found.values())
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Carry out the requests in order. Raises KilledError where it was told to die."""
         return [self._carry_out(request) for request in requests]
 

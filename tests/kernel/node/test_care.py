@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -156,7 +156,7 @@ class _Mortal(Backend):
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         return self._real.dump(wanted)
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         results: list[BackendError | None] = []
         for request in requests:
             if next(self._life, self) is self:

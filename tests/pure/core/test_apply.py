@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -137,14 +137,14 @@ def test_an_object_whose_first_request_failed_is_not_touched_again() -> None:
     assert isinstance(first.error, BusyError)
     assert (first.result, second.result) == (Result.FAILED, Result.DONE)
     assert [link.name for link in fake.kernel.links] == ["lo", "gre3"]
-    about = [request.about for request in fake.requests_seen if isinstance(request, NetlinkRequest)]
+    about = [str(request.about) for request in fake.requests_seen if isinstance(request, NetlinkRequest)]
     assert [line for line in about if "gre2" in line] == [about[0]]
 
 
 def test_the_first_requests_of_all_go_out_together() -> None:
     fake = FakeNode()
     carry_out(diff(TUNNELS, Observation()), [fake], InventoryInMemory())
-    about = [request.about for request in fake.requests_seen if isinstance(request, NetlinkRequest)]
+    about = [str(request.about) for request in fake.requests_seen if isinstance(request, NetlinkRequest)]
     assert [line.partition(" type")[0] for line in about] == [
         *("create link gre2", "create link gre3", "set link gre2", "set link gre3", "set link gre2", "set link gre3")
     ]
@@ -169,7 +169,7 @@ def test_a_look_asks_each_backend_what_it_lacks_for_its_own_requests_only() -> N
     @dataclass
     class Poor(World):
         def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
-            return [UnsupportedError(f"{len(requests)} requests")]
+            return [UnsupportedError(f"{len(list(requests))} requests")]
 
     seen = look(parse("a; b"), [Poor(), FakeNode()], InventoryInMemory())
     assert [str(lack) for lack in seen.lacks] == ["2 requests"]
@@ -194,8 +194,8 @@ class Forgetful(Backend):
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         return dict.fromkeys(wanted, Dump([]))
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
-        return [None] * len(requests)
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
+        return [None] * len(list(requests))
 
     def close(self) -> None:
         pass

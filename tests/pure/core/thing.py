@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -155,7 +155,7 @@ class World(Backend):
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         return dict.fromkeys(wanted, self.hidden or Dump(list(self.things.values())))
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         return [self._carry_out(request) for request in requests]
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ any: ``confirm=60 checks=1 deletes=0.5 | a; b needs=a``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -191,7 +191,7 @@ class Toys(World):
         self.looks += 1
         return super().dump(wanted)
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> BackendError | None:
@@ -224,7 +224,7 @@ class RealNode(FakeNode):
         self.dumps += wanted
         return super().dump(wanted)
 
-    def send(self, requests: Sequence[Request]) -> list[BackendError | None]:
+    def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         return [self._one(request) for request in requests]
 
     def _one(self, request: Request) -> BackendError | None:
