@@ -13,8 +13,12 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-tools wireguard-go \
 	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd
 
+# What is measured beside Stellwerk, but not used by it; ifstate has an environment of its own.
+PEER_PACKAGES := bird2
+IFSTATE := ifstate==2.5.1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint format-check types borders test test-pure test-kernel test-full demo format lock clean
+.PHONY: help setup check lint format-check types borders test test-pure test-kernel test-full demo bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,23 +29,27 @@ $(VENV)/bin/python: | $(VENV)/.debian-packages
 	$(BASE_PYTHON) -m venv $(VENV)
 	@touch $@
 
-# policy-rc.d keeps the packages from starting their services: a test machine must not begin to speak babel.
 $(VENV)/.debian-packages: Makefile
 	@mkdir -p $(VENV)
-	@missing=""; for p in $(DEBIAN_PACKAGES); do \
-		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing="$$missing $$p"; \
-	done; \
-	if [ -n "$$missing" ]; then \
-		echo "installing Debian packages:$$missing"; \
-		policy=/usr/sbin/policy-rc.d; \
-		if [ ! -e $$policy ]; then \
-			trap "$(SUDO) rm -f $$policy" EXIT; trap 'exit 130' INT TERM; \
-			printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null && $(SUDO) chmod 755 $$policy; \
-		fi; \
-		$(SUDO) apt-get update -q && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing || exit 1; \
-	fi
+	@$(call install-packages,$(DEBIAN_PACKAGES))
 	@touch $@
+
+# policy-rc.d keeps the packages from starting their services: a test machine must not begin to speak babel.
+define install-packages
+missing=""; for p in $(1); do \
+	[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing="$$missing $$p"; \
+done; \
+if [ -n "$$missing" ]; then \
+	echo "installing Debian packages:$$missing"; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then \
+		trap "$(SUDO) rm -f $$policy" EXIT; trap 'exit 130' INT TERM; \
+		printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee $$policy >/dev/null && $(SUDO) chmod 755 $$policy; \
+	fi; \
+	$(SUDO) apt-get update -q && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing || exit 1; \
+fi
+endef
 
 $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(PYTHON) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
@@ -84,6 +92,16 @@ test-full: setup ## the tests that need WireGuard and GRE, on Debian's kernel in
 
 demo: setup ## the main job on real input, in namespaces that are gone afterwards (root)
 	@$(PYTHON) -m tests.demo
+
+bench: setup $(VENV)/.bench-peers ## measure beside its peers, into docs/benchmarks.md (root; SIZES=1000 CASES=plan for a part)
+	@STELLWERK_BENCH_IFSTATE=$(CURDIR)/$(VENV)/ifstate/bin/ifstatecli \
+		$(PYTHON) -m tests.bench $(if $(SIZES),--sizes "$(SIZES)") $(CASES)
+
+$(VENV)/.bench-peers: Makefile | $(VENV)/bin/python
+	@$(call install-packages,$(PEER_PACKAGES))
+	$(BASE_PYTHON) -m venv $(VENV)/ifstate
+	$(VENV)/ifstate/bin/pip install -q --disable-pip-version-check '$(IFSTATE)'
+	@touch $@
 
 format: setup ## let ruff format and fix what it can
 	$(VENV)/bin/ruff format .
