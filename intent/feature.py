@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -44,6 +44,19 @@ class Holding:
     value: str | int
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many objects that differ in one text only, such as routes from a list of prefixes, each text once.
+
+    ``make`` makes the object of a text. ``alike`` is all else that goes into it: whenever two batches have it in
+    common, they make equal objects of the same text.
+    """
+
+    alike: Hashable
+    texts: tuple[str, ...]
+    make: Callable[[str], Resource]
+
+
 def nothing(model: Any, node: Node) -> Iterable[Any]:
     """Return nothing: the feature has no such thing."""
     return ()
@@ -63,8 +76,9 @@ class Feature(Generic[M]):
     """What stands under the key."""
     description: str
     """What it is for, in one or two sentences: editors show it."""
-    expand: Callable[[M, Node, References], Iterable[Resource]]
-    """The objects that the node is to have. May raise IntentError with problems made by ``node.problem``."""
+    expand: Callable[[M, Node, References], Iterable[Resource | Batch]]
+    """The objects that the node is to have, each alone or many at once. May raise IntentError with problems made by
+    ``node.problem``."""
     needs: tuple[str, ...] = ()
     """The features that must be there too."""
     check: Callable[[M, Node], Iterable[Finding]] = nothing

@@ -13,6 +13,7 @@ from intent.problems import IntentError
 from intent.reading import decode, read
 from intent.runs import Run, fold
 from intent.source import Report, Source
+from intent.splice import shared
 from intent.syntax_errors import syntax_problem
 from intent.tree import Mapping, Scalar, Sequence, Tree
 from intent.yaml_events import Builder, NoRun, Stop, exact_events, fast_events
@@ -21,36 +22,41 @@ EXACT_CHARACTERS = 256 << 10
 """Up to which size a text that the C parser refuses is read again by the one in Python."""
 
 
-def load(path: str) -> Node:
-    """Return the node that a file describes; ``-`` is the standard input.
+def load(path: str, before: Node | None = None) -> Node:
+    """Return the node that a file describes; ``-`` is the standard input. ``before`` is as for `loads`.
 
     Raises IntentError with every problem of the file. Reads at most 32 MiB, from regular files only.
     """
-    return loads(*read(path))
+    return loads(*read(path), before)
 
 
-def loads(data: bytes, name: str) -> Node:
+def loads(data: bytes | str, name: str, before: Node | None = None) -> Node:
     """Return the node that the text of a file describes. ``name`` stands for the file in messages.
 
-    Raises IntentError with every problem of the text.
+    Texts of long lists that an earlier node has too are kept once for both. Raises IntentError with every problem of
+    the text.
     """
     source = decode(data, name)
-    tree, report = parse(source)
+    tree, report = parse(source, () if before is None else before.source.runs)
     node = build_node(source, _root(tree, report), report)
     if node is None:
         raise report.error()
     return node
 
 
-def parse(source: Source) -> tuple[Tree | None, Report]:
+def parse(source: Source, before: Iterable[Run] = ()) -> tuple[Tree | None, Report]:
     """Return the values of a text, and what is wrong with them so far. Raises IntentError where YAML breaks off.
 
     The parser in Python has the last word wherever it is quick enough: the one in C refuses some text that it takes.
     """
     text, runs = fold(source.text)
+    for earlier, run in zip(before, runs, strict=False):
+        shared(earlier.texts, run.texts)
     if runs:
         with suppress(YAMLError, NoRun):
-            return _build(source, fast_events(text), runs)
+            found = _build(source, fast_events(text), runs)
+            source.runs = runs
+            return found
         source.forget_hidden()
     try:
         return _build(source, fast_events(source.text))

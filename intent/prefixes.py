@@ -6,25 +6,28 @@ The spelling is that of `ipaddress`: RFC 5952, and no bits behind the length.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from intent.field_types import Text, described, wrong
 from intent.fields import PREFIX6_WORDS, parse_ipv6_prefix
 
 _GROUP = "[1-9a-f][0-9a-f]{0,3}:"
 _LENGTHS = {
-    1: r"1[6-9]|[2-9]\d|1[01]\d|12[0-8]",
-    2: r"3[2-9]|[4-9]\d|1[01]\d|12[0-8]",
     3: r"4[89]|[5-9]\d|1[01]\d|12[0-8]",
     4: r"6[4-9]|[7-9]\d|1[01]\d|12[0-8]",
+    2: r"3[2-9]|[4-9]\d|1[01]\d|12[0-8]",
+    1: r"1[6-9]|[2-9]\d|1[01]\d|12[0-8]",
     5: r"[89]\d|1[01]\d|12[0-8]",
     6: r"9[6-9]|1[01]\d|12[0-8]",
 }
 # Groups that are not zero, and then a length behind them all: nothing to shorten, and no bits behind the length.
-_COMMON = re.compile("|".join(f"(?:{_GROUP}){{{groups}}}:/(?:{lengths})" for groups, lengths in _LENGTHS.items()), re.A)
+_COMMON_WORDS = "|".join(f"(?:{_GROUP}){{{groups}}}:/(?:{lengths})" for groups, lengths in _LENGTHS.items())
+_COMMON = re.compile(_COMMON_WORDS, re.ASCII)
+_NOT_COMMON = re.compile(rf"^(?!(?:{_COMMON_WORDS})$).*$", re.ASCII | re.MULTILINE)
 _SHAPE = re.compile(r"([0-9A-Fa-f:]{2,39})/(0|[1-9][0-9]{0,2})")
 _ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
 
@@ -37,6 +40,15 @@ def normalised(text: str) -> str:
     if prefix is None:
         prefix = str(parse_ipv6_prefix(text))
     return text if prefix == text else prefix
+
+
+def _all_normalised(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """Do as `normalised` does for each, those that are right already all at once."""
+    lines = "\n".join(prefixes)
+    if lines.count("\n") >= len(prefixes):
+        return tuple(map(normalised, prefixes))
+    others = {prefix: normalised(prefix) for prefix in _NOT_COMMON.findall(lines)}
+    return tuple(others.get(prefix, prefix) for prefix in prefixes) if others else prefixes
 
 
 def _respelt(text: str) -> str | None:
@@ -90,8 +102,9 @@ class _Prefixes(Text):
             wrong(f"must be an IPv6 prefix or a list of them, not {described(value)}", "such as `2001:db8::/32`")
         if not value:
             wrong("must not be empty", "name a prefix, or leave the field out")
-        if all(map(_is_common, value)):
-            return value
+        with suppress(PydanticCustomError):
+            if all(isinstance(prefix, str) for prefix in value):
+                return _all_normalised(value)
         prefixes: tuple[str, ...] = one_by_one(value)
         return prefixes
 
@@ -105,10 +118,6 @@ class _Prefixes(Text):
         return core_schema.no_info_wrap_validator_function(
             self.many, core_schema.tuple_variable_schema(one, strict=True)
         )
-
-
-def _is_common(value: object) -> bool:
-    return isinstance(value, str) and _COMMON.fullmatch(value) is not None
 
 
 IPv6Prefixes = Annotated[tuple[str, ...], _Prefixes(normalised, PREFIX6_WORDS)]

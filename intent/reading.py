@@ -92,11 +92,14 @@ def _error(name: str, message: str) -> IntentError:
     return IntentError([Problem(name, 0, 0, message)])
 
 
-def decode(data: bytes, name: str) -> Source:
-    """Return the bytes as text without a byte order mark.
+def decode(data: bytes | str, name: str) -> Source:
+    """Return the bytes as text without a byte order mark; text that is right already is taken as it is.
 
     Raises IntentError with the places where they are not UTF-8, hold control characters, or hold tabs.
     """
+    given = data if isinstance(data, str) else None
+    if isinstance(data, str):
+        data = data.encode(errors="surrogatepass")
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             raise _error(name, f"is {encoding} text; save it as UTF-8")
@@ -104,9 +107,10 @@ def decode(data: bytes, name: str) -> Source:
     if b"\0" in data[:4096]:
         raise _error(name, "is binary data, not text")
     try:
-        source = Source(name, data.decode())
+        text = data.decode()
     except UnicodeDecodeError as exc:
         raise _not_utf8(data, name, exc.start) from exc
+    source = Source(name, text if given is None or given != text else given)
     report = Report(source)
     _refuse_characters(source, report, plain=not data.translate(None, _PLAIN))
     if report:

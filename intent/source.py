@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from intent.display import MASK, key_spans, looks_like_key, shown, width
 from intent.problems import IntentError, Problem
+from intent.runs import Run
 
 CELLS = 96
 """How many terminal cells of a source line are shown."""
@@ -45,13 +46,15 @@ def may_be_shown(word: str) -> bool:
 class Source:
     """A named text with line numbers, and the places in it that are never shown."""
 
-    __slots__ = ("_secrets", "_starts", "name", "parsed", "text")
+    __slots__ = ("_secrets", "_starts", "name", "parsed", "runs", "text")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
         self.parsed = False
         """Whether all secrets in the values have been hidden, so that nothing has to be guessed from the text."""
+        self.runs: tuple[Run, ...] = ()
+        """The long lists of texts in it, when it is parsed."""
         self._starts: array[int] | None = None
         self._secrets: dict[int, list[tuple[int, int]]] = {}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
-from intent.feature import Feature, Finding
+from intent.feature import Batch, Feature, Finding
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh
 from intent.field_types import Between, Choice, wrong
@@ -193,24 +194,30 @@ def _words(destination: str, source: str) -> str:
     return f"the route to `{destination}`" + ("" if source == ANYWHERE else f" from `{source}`")
 
 
-def expand(routes: Routes, node: Node, references: References) -> Iterator[Resource]:
+def expand(routes: Routes, node: Node, references: References) -> Iterator[Resource | Batch]:
     """Yield the routes, with the mark of those that babel does not announce."""
     for item in routes.root:
-        table = item.table_in(node)
-        kind = "unicast" if item.kind is None else item.kind
-        link = None if item.via is None else item.via.interface
-        gateway = None if item.via is None or item.via.gateway is None else str(item.via.gateway)
-        for destination, source in _pairs(item):
-            yield Route(
-                routing_table=table,
-                destination=destination,
-                source=source,
-                metric=item.metric,
-                kind=kind,
-                link=link,
-                gateway=gateway,
-                protocol=PROTOCOL_HELD,
-            )
+        gateway = None if item.via is None else item.via.gateway
+        route = partial(
+            Route,
+            routing_table=item.table_in(node),
+            metric=item.metric,
+            kind="unicast" if item.kind is None else item.kind,
+            link=None if item.via is None else item.via.interface,
+            gateway=None if gateway is None else str(gateway),
+            protocol=PROTOCOL_HELD,
+        )
+        if len(item.to) == len(item.from_) == 1:
+            yield route(destination=item.to[0], source=item.from_[0])
+        elif len(item.to) > 1:
+            yield _batch(route, "destination", item.to, source=item.from_[0])
+        else:
+            yield _batch(route, "source", item.from_, destination=item.to[0])
+
+
+def _batch(route: partial[Route], varying: str, prefixes: tuple[str, ...], **other: str) -> Batch:
+    alike = (varying, *sorted(other.items()), *sorted(route.keywords.items()))
+    return Batch(alike, prefixes, lambda prefix: route(**other, **{varying: prefix}))
 
 
 FEATURE = Feature(

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from intent.loading import load
 from intent.problems import IntentError, Problem
 from reconciler.backends.bell import Bell
 from reconciler.backends.machine_clock import MachineClock
@@ -38,7 +37,7 @@ from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer, Job
 from reconciler.services.damage import set_damage_aside
-from reconciler.services.interpretation import NodeInterpreter, document
+from reconciler.services.interpretation import NodeInterpreter
 from reconciler.services.this_node import this_node
 
 GATHER_SECONDS = 0.003
@@ -358,7 +357,7 @@ class Daemon:
         if path is None:
             return
         try:
-            found = read_document(path)
+            found = read_document(path, self._interpreter)
         except IntentError as exc:
             self._loop.give_file(str(path), None, str(exc))
         else:
@@ -521,13 +520,13 @@ class Daemon:
                 self._jobs.get_nowait().fail(ending())
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, interpreter: NodeInterpreter) -> Document:
     """Return the document in a file that nobody writes, as far as that can be seen. Raises IntentError."""
     for _ in range(MOST_READS):
         before = _stamp(path)
         problem: IntentError | None = None
         try:
-            found = document(load(str(path)))
+            found = interpreter.read(str(path))
         except IntentError as exc:
             problem = exc
         time.sleep(HALF_WRITTEN_SECONDS)

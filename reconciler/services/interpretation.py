@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from intent.care import care
 from intent.digest import digest
 from intent.document import Node
-from intent.expansion import expand, references
-from intent.loading import loads
+from intent.expansion import Expansion, expand, references
+from intent.loading import load, loads
 from intent.references import References
 from reconciler.backends.references import Resolvers
 from reconciler.core.desired import Desired
@@ -19,6 +19,14 @@ from reconciler.core.wanted import Wanted
 def document(node: Node) -> Document:
     """Return the document of a node that was read."""
     return Document(node.source.name, node.source.text, digest(node))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read, and what it says."""
+
+    document: Document
+    node: Node
 
 
 MOST_KNOWN = 2
@@ -42,12 +50,23 @@ class NodeInterpreter:
     def __init__(self, resolvers: Resolvers) -> None:
         self._resolvers = resolvers
         self._known: dict[str, _Known] = {}
+        self._read: _Read | None = None
+        self._last: Expansion | None = None
         self.generated: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
         """The paths of the files that the documents refer to, there or not, each once."""
         return tuple(dict.fromkeys(path for known in self._known.values() for path in known.files))
+
+    def read(self, path: str) -> Document:
+        """Return the document in a file. What it has in common with those known is kept once. Raises IntentError."""
+        return self.take(load(path, self._latest()))
+
+    def take(self, node: Node) -> Document:
+        """Return the document of a node, which is not read again when it is to be interpreted next."""
+        self._read = _Read(document(node), node)
+        return self._read.document
 
     def interpret(self, document: Document) -> Wanted:
         """Return what the document asks for now, the very same value while nothing it refers to has changed.
@@ -60,10 +79,11 @@ class NodeInterpreter:
         if known.wanted is not None and known.references == resolved.references:
             return known.wanted
         cares = care(known.node)
+        self._last = expand(known.node, resolved.references, self._last)
         known.wanted = Wanted(
             document,
             known.node.name,
-            Desired(expand(known.node, resolved.references)),
+            Desired(self._last.by_key),
             cares.confirm_seconds,
             cares.checks,
             cares.largest_deleted_share,
@@ -75,10 +95,18 @@ class NodeInterpreter:
     def _know(self, document: Document) -> _Known:
         """Return what is known of a document, as the latest that was asked for. Raises IntentError."""
         known = self._known.pop(document.digest, None)
+        read, self._read = self._read, None
         if known is None or known.document != document:
-            node = loads(document.text.encode(), document.name)
+            if read is not None and read.document == document:
+                node = read.node
+            else:
+                node = loads(document.text, document.name, self._latest())
             known = _Known(document, node, self._resolvers.files(references(node)))
         self._known[document.digest] = known
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
         return known
+
+    def _latest(self) -> Node | None:
+        """Return the node that was known last."""
+        return next((known.node for known in reversed(self._known.values())), None)

@@ -37,14 +37,14 @@ def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> i
     from reconciler.core.plan_document import to_json
     from reconciler.core.reconcile import look
     from reconciler.services import this_node
-    from reconciler.services.interpretation import NodeInterpreter, document
+    from reconciler.services.interpretation import NodeInterpreter
 
     if out is not None and out.exists() and Path(file).exists() and out.samefile(file):
         raise click.UsageError("--out names the node file itself; it would be written over")
     node = load(file)
     with this_node.this_node(state_folder) as here:
         interpreter = NodeInterpreter(here.resolvers)
-        wanted = interpreter.interpret(document(node))
+        wanted = interpreter.interpret(interpreter.take(node))
         seen = look(wanted.desired, here.backends, here.state)
     plan = {**to_json(seen.plan, seen.lacks), "node": node.name}
     if out is not None:

@@ -13,6 +13,7 @@ from typing import ClassVar
 import pytest
 
 from intent.problems import IntentError
+from reconciler.backends.references import Resolvers
 from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
 from reconciler.core.backend import Events
@@ -20,7 +21,9 @@ from reconciler.core.errors import BusyError, StellwerkError, VersionError
 from reconciler.core.suspension import Suspension
 from reconciler.services import daemon as daemon_module
 from reconciler.services.daemon import read_document
+from reconciler.services.interpretation import NodeInterpreter
 from tests.pure.daemon.conftest import ADDRESS, OTHER, PATIENCE_SECONDS, Running, Silent, Stage, node_text, wait_for
+from tests.pure.docs.conftest import Kinds, Uplinks
 
 # The control socket.
 
@@ -158,6 +161,10 @@ def test_a_damaged_suspension_on_a_full_disk_suspends(stage: Stage, monkeypatch:
 # A file that is being written.
 
 
+def interpreter() -> NodeInterpreter:
+    return NodeInterpreter(Resolvers(Kinds(), Uplinks()))
+
+
 def writes(*steps: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a step taken each time that the reader waits, and nothing afterwards."""
     left = iter(steps)
@@ -169,7 +176,7 @@ def test_a_file_that_is_written_meanwhile_is_read_again(tmp_path: Path, monkeypa
     path.write_text(node_text(ADDRESS))
     whole = node_text(ADDRESS, OTHER)
     writes(lambda: path.write_text(""), lambda: path.write_text(whole), monkeypatch=monkeypatch)
-    assert read_document(path).text == whole
+    assert read_document(path, interpreter()).text == whole
 
 
 def test_a_file_that_never_rests_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +189,7 @@ def test_a_file_that_never_rests_is_not_taken(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(time, "sleep", lambda _: write())
     with pytest.raises(IntentError, match="being written"):
-        read_document(path)
+        read_document(path, interpreter())
     assert next(number) < 100
 
 
@@ -194,8 +201,8 @@ def test_a_file_that_is_open_to_be_written_is_not_taken(tmp_path: Path) -> None:
         writing.flush()
         for name in (path, link):
             with pytest.raises(IntentError, match="being written"):
-                read_document(name)
-    assert read_document(link).text == node_text(ADDRESS)
+                read_document(name, interpreter())
+    assert read_document(link, interpreter()).text == node_text(ADDRESS)
 
 
 def test_a_new_file_that_is_written_in_two_parts_is_taken_as_a_whole(stage: Stage) -> None:

@@ -48,6 +48,20 @@ def test_nothing_changed_is_the_same_value(interpreter: NodeInterpreter, tmp_pat
     assert interpreter.interpret(asked) is interpreter.interpret(asked)
 
 
+def test_what_is_asked_for_again_is_the_very_same_object(interpreter: NodeInterpreter, tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    lines = ["version: 1", "node: a", "routes:", "  - kind: unreachable", "    from:"]
+    lines += [f'      - "2001:db8:{number:x}::/48"' for number in range(1, 2001)]
+    path.write_text("\n".join([*lines, ""]))
+    before = interpreter.interpret(interpreter.read(str(path))).desired.by_key
+    lines[1005] = '      - "fd00::/32"'
+    path.write_text("\n".join([*lines, ""]))
+    after = interpreter.interpret(interpreter.read(str(path))).desired.by_key
+    assert [str(key) for key in after.keys() - before.keys()] == ["route 254 ::/0 fd00::/32 1024"]
+    assert [str(key) for key in before.keys() - after.keys()] == ["route 254 ::/0 2001:db8:3e9::/48 1024"]
+    assert all(after[key] is before[key] for key in after.keys() & before.keys())
+
+
 def test_another_key_is_another_value(interpreter: NodeInterpreter, tmp_path: Path) -> None:
     asked = wireguard(written(tmp_path / "key", 1))
     before = interpreter.interpret(asked)

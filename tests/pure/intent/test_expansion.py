@@ -46,7 +46,7 @@ def node(text: str) -> Node:
 
 def objects(text: str, **how: Any) -> tuple[Resource, ...]:
     wanted = node(text)
-    return expand(wanted, resolved(wanted, **how))
+    return tuple(expand(wanted, resolved(wanted, **how)))
 
 
 def lines(wanted: Node) -> str:

@@ -46,7 +46,8 @@ def test_every_spelling_of_a_prefix_gives_the_same_text(network: IPv6Network) ->
     assert normalised(text) is text
     assert normalised(network.exploded) == text
     assert normalised(text.upper()) == text
-    assert normalised(":".join(group.lstrip("0") or "0" for group in network.exploded.split(":"))) == text
+    address, _, length = network.exploded.partition("/")
+    assert normalised(":".join(group.lstrip("0") or "0" for group in address.split(":")) + f"/{length}") == text
 
 
 @given(

@@ -98,8 +98,8 @@ def texts(draw: st.DrawFn) -> str:
         else:
             other = draw(st.integers(0, len(lines) - 1))
             lines[at], lines[other] = lines[other], lines[at]
-    end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
-    return end.join(lines) + draw(st.sampled_from(["", end]))
+    newline = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+    return str(newline.join(lines) + draw(st.sampled_from(["", newline])))
 
 
 def places(tree: Tree | None) -> Iterator[Any]:

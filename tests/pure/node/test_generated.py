@@ -38,7 +38,7 @@ def _value(reference: Reference[object]) -> object:
 
 def _desired(text: str) -> tuple[Resource, ...]:
     node = loads(text.replace("$folder", "/run/test").encode(), "generated.yaml")
-    return expand(node, References({reference: _value(reference) for reference in references(node)}))
+    return tuple(expand(node, References({reference: _value(reference) for reference in references(node)})))
 
 
 def _node() -> FakeNode:
