@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intent.resources import netlink
-from intent.resources.netlink import Body, IndexOf
-from intent.resources.wireguard_names import Endpoint, key_bytes, spelled
+from intent.resources.netlink import Body, IndexOf, Part
+from intent.resources.wireguard_names import Endpoint, address_text, key_bytes, spelled
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import DeviceFacts, PeerFacts
 
@@ -30,6 +30,8 @@ PEER_FLAGS = 3
 PEER_ENDPOINT = 4
 PEER_PERSISTENT_KEEPALIVE = 5
 PEER_LAST_HANDSHAKE = 6
+PEER_RX_BYTES = 7
+PEER_TX_BYTES = 8
 PEER_ALLOWED_IPS = 9
 FLAG_REMOVE_ME = 1
 FLAG_REPLACE_ALLOWED_IPS = 2
@@ -47,6 +49,11 @@ MESSAGE_BYTES = 32_000
 _SOCKADDR_IN = struct.Struct("=H2s4s8x")
 _SOCKADDR_IN6 = struct.Struct("=H2s4x16sI")
 _ATTRIBUTE = struct.Struct("=HH")
+# A peer's public key and flags, each with its header.
+_PEER = struct.Struct("=HH32sHHI")
+# An allowed IP: the header of the nest, and its family, address and length, each with a header of its own.
+_ALLOWED_IP4 = struct.Struct("=HHHHHxxHH4sHHBxxx")
+_ALLOWED_IP6 = struct.Struct("=HHHHHxxHH16sHHBxxx")
 _ZERO_KEY = bytes(32)
 _PEER_OVERHEAD_BYTES = 160
 
@@ -86,49 +93,25 @@ def read_endpoint(sockaddr: bytes, link_names: Mapping[int, str]) -> Endpoint | 
     family = netlink.number(sockaddr[:2])
     port = int.from_bytes(sockaddr[2:4], "big")
     if family == AF_INET:
-        return spelled(str(ipaddress.IPv4Address(sockaddr[4:8])), port)
+        return Endpoint(address_text(sockaddr[4:8]), port)
     if family != AF_INET6:
         return None
     _, _, address, scope = _SOCKADDR_IN6.unpack_from(sockaddr)
-    zone = f"%{link_names.get(scope, scope)}" if scope else ""
-    return spelled(f"{ipaddress.IPv6Address(address)}{zone}", port)
+    text = address_text(address)
+    if not scope and not text.startswith("::ffff:"):
+        return Endpoint(text, port)
+    return spelled(f"{text}%{link_names.get(scope, scope)}" if scope else text, port)
 
 
 def _read_prefix(data: bytes) -> str:
     found = dict(netlink.attributes(data))
     address = found[ALLOWED_IP_ADDRESS]
     # Bytes of four and of sixteen are IPv4 and IPv6: the family says nothing more.
-    return f"{ipaddress.ip_address(address)}/{found[ALLOWED_IP_LENGTH][0]}"
+    return f"{address_text(address)}/{found[ALLOWED_IP_LENGTH][0]}"
 
 
-def split_peers(messages: Sequence[bytes]) -> tuple[bytes, dict[bytes, list[bytes]]]:
-    """Return the attributes of the first message and, by public key, the parts of each peer in all of them.
-
-    ``messages`` are the attributes of one dump. A peer that the kernel split has several parts, in its order.
-    """
-    peers: dict[bytes, list[bytes]] = {}
-    for message in messages:
-        for kind, payload in netlink.attributes(message):
-            if kind == DEVICE_PEERS:
-                _collect(payload, peers)
-    return _without_peers(messages[0]) if messages else b"", peers
-
-
-def _collect(payload: bytes, peers: dict[bytes, list[bytes]]) -> None:
-    for _, part in netlink.attributes(payload):
-        # The kernel writes the public key first (wg_get_device_dump and get_peer).
-        size, kind = _ATTRIBUTE.unpack_from(part)
-        if size == 36 and kind == PEER_PUBLIC_KEY:
-            public = part[4:36]
-        else:
-            public = dict(netlink.attributes(part))[PEER_PUBLIC_KEY]
-        if (known := peers.get(public)) is None:
-            peers[public] = [part]
-        else:
-            known.append(part)
-
-
-def _without_peers(message: bytes) -> bytes:
+def without_peers(message: bytes) -> bytes:
+    """Return the attributes of a message up to its peers."""
     offset = 0
     while offset + 4 <= len(message):
         size, kind = _ATTRIBUTE.unpack_from(message, offset)
@@ -174,14 +157,14 @@ def peer_messages(link: str, requests: Sequence[SetPeer]) -> list[SetMessage]:
     """
     head = netlink.string(DEVICE_IFNAME, link)
     messages: list[SetMessage] = []
-    peers: Body = ()
+    peers: list[Part] = []
     carries: list[int] = []
 
     def close() -> None:
-        nonlocal peers, carries
-        body = netlink.join((*head, *netlink.nested(DEVICE_PEERS, *peers)))
+        body = netlink.join((*head, *netlink.nested(DEVICE_PEERS, *netlink.join(tuple(peers)))))
         messages.append(SetMessage(body, tuple(dict.fromkeys(carries))))
-        peers, carries = (), []
+        peers.clear()
+        carries.clear()
 
     used = 0
     for position, request in enumerate(requests):
@@ -201,37 +184,36 @@ def peer_messages(link: str, requests: Sequence[SetPeer]) -> list[SetMessage]:
 def _fragments(request: SetPeer) -> Iterator[Body]:
     """Yield the peer as one nested attribute, or as several with a share of its allowed IPs each."""
     room = MESSAGE_BYTES - 2 * _PEER_OVERHEAD_BYTES
-    share: Body = ()
+    share: list[bytes] = []
     used = 0
     first = True
     for prefix in request.allowed_ips:
         item = _write_prefix(prefix)
-        size = netlink.length(item)
-        if share and used + size > room:
-            yield _write_peer(request, share, first)
-            share, used, first = (), 0, False
-        share += item
-        used += size
+        if share and used + len(item) > room:
+            yield _write_peer(request, b"".join(share), first)
+            share, used, first = [], 0, False
+        share.append(item)
+        used += len(item)
     if share or first:
-        yield _write_peer(request, share, first)
+        yield _write_peer(request, b"".join(share), first)
 
 
-def _write_peer(request: SetPeer, allowed_ips: Body, first: bool) -> Body:
+def _write_peer(request: SetPeer, allowed_ips: bytes, first: bool) -> Body:
     flags = FLAG_UPDATE_ONLY if request.update_only else 0
-    body = netlink.attribute(PEER_PUBLIC_KEY, key_bytes(request.public_key))
     if first:
         flags |= FLAG_REMOVE_ME if request.remove else 0
         flags |= FLAG_REPLACE_ALLOWED_IPS if request.replace_allowed_ips else 0
-    body += netlink.u32(PEER_FLAGS, flags)
+    parts: list[Part] = [_PEER.pack(36, PEER_PUBLIC_KEY, key_bytes(request.public_key), 8, PEER_FLAGS, flags)]
     if first and request.preshared_key is not None:
-        body += netlink.attribute(PEER_PRESHARED_KEY, request.preshared_key.reveal())
+        parts += netlink.attribute(PEER_PRESHARED_KEY, request.preshared_key.reveal())
     if first and request.endpoint is not None:
-        body += netlink.attribute(PEER_ENDPOINT, *write_endpoint(request.endpoint))
+        parts += netlink.attribute(PEER_ENDPOINT, *write_endpoint(request.endpoint))
     if first and request.persistent_keepalive is not None:
-        body += netlink.u16(PEER_PERSISTENT_KEEPALIVE, request.persistent_keepalive)
+        parts += netlink.u16(PEER_PERSISTENT_KEEPALIVE, request.persistent_keepalive)
     if allowed_ips:
-        body += netlink.nested(PEER_ALLOWED_IPS, *allowed_ips)
-    return netlink.join(netlink.nested(0, *body))
+        parts += _ATTRIBUTE.pack(4 + len(allowed_ips), PEER_ALLOWED_IPS | netlink.NLA_F_NESTED), allowed_ips
+    head = _ATTRIBUTE.pack(4 + netlink.length(tuple(parts)), netlink.NLA_F_NESTED)
+    return netlink.join((head, *parts))
 
 
 def write_endpoint(where: Endpoint) -> Body:
@@ -247,14 +229,16 @@ def write_endpoint(where: Endpoint) -> Body:
     return (whole[:-4], struct.pack("=I", int(zone)) if zone.isdecimal() else IndexOf(zone))
 
 
-def _write_prefix(text: str) -> Body:
-    network = ipaddress.ip_network(text)
-    family = AF_INET if network.version == 4 else AF_INET6
-    return netlink.join(
-        netlink.nested(
-            0,
-            *netlink.u16(ALLOWED_IP_FAMILY, family),
-            *netlink.attribute(ALLOWED_IP_ADDRESS, network.network_address.packed),
-            *netlink.u8(ALLOWED_IP_LENGTH, network.prefixlen),
-        )
+def _write_prefix(text: str) -> bytes:
+    """Return an allowed IP, which has its one spelling: no bits are set behind its length."""
+    address, _, length = text.partition("/")
+    if ":" in address:
+        form, family, packed = _ALLOWED_IP6, AF_INET6, ipaddress.IPv6Address(address).packed
+    else:
+        form, family, packed = _ALLOWED_IP4, AF_INET, ipaddress.IPv4Address(address).packed
+    return form.pack(
+        *(form.size, netlink.NLA_F_NESTED),
+        *(6, ALLOWED_IP_FAMILY, family),
+        *(4 + len(packed), ALLOWED_IP_ADDRESS, packed),
+        *(5, ALLOWED_IP_LENGTH, int(length)),
     )

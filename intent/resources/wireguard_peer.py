@@ -11,12 +11,16 @@ from intent.resources import wireguard_device, wireguard_netlink, wireguard_uapi
 from intent.resources.resource import Change, Key, Request, Resource
 from intent.resources.wireguard_names import Endpoint, key_text
 from intent.resources.wireguard_requests import NO_PRESHARED_KEY, SetPeer
-from intent.resources.wireguard_rows import TABLE, NetlinkPeerRow, UapiPeerRow, WireGuardContext
+from intent.resources.wireguard_rows import (
+    HANDSHAKE_STALE_AFTER_SECONDS,
+    TABLE,
+    NetlinkPeerRow,
+    UapiPeerRow,
+    WireGuardContext,
+)
 from intent.secrets import PresharedKey
 
 SPACE = "wireguard peer"
-HANDSHAKE_STALE_AFTER_SECONDS = 180
-"""REJECT_AFTER_TIME: from then on no packet of the old session is accepted (WireGuard paper, section 6.1)."""
 _PREFIXES_SHOWN = 4
 
 
@@ -33,7 +37,8 @@ class WireGuardPeer(Resource):
     that there must be none; an endpoint, or a keepalive (seconds, 0 is off), that is ``None`` is unmanaged.
     ``endpoint_name`` is the endpoint as the operator wrote it; on an observed peer the one that was last asked for.
     ``other_endpoints`` are the further addresses of that name: a peer that is reached at one of them is where it should
-    be. ``handshake_age`` is in seconds, ``None`` for never, and known of an observed peer only.
+    be. ``handshake_age`` is in seconds, ``None`` for never, and known of an observed peer only: as it was when the peer
+    was read, and since then right in whether it is stale.
 
     **Allowed IPs** belong to one peer of a link at a time: the kernel takes a prefix away from the peer that has it
     when another one sets it. A peer whose allowed IPs differ is given its whole list, or only what it lacks when it
@@ -146,13 +151,25 @@ class WireGuardPeer(Resource):
 
     @classmethod
     def decode(cls, row: Any, context: WireGuardContext) -> Self | None:
-        """Return the peer in a peer row."""
+        """Return the peer in a peer row: the one that was read before, where it is as it was then."""
+        if not isinstance(row, NetlinkPeerRow | UapiPeerRow):
+            return None
+        if row.mark is None:
+            return cls._read(row, context)
+        known = context.memory.recall(row.mark)
+        if isinstance(known, cls):
+            return known
+        peer = cls._read(row, context)
+        if peer.endpoint is None or "%" not in peer.endpoint.address:
+            context.memory.keep(row.mark, peer)
+        return peer
+
+    @classmethod
+    def _read(cls, row: NetlinkPeerRow | UapiPeerRow, context: WireGuardContext) -> Self:
         if isinstance(row, NetlinkPeerRow):
             facts = wireguard_netlink.read_peer(row.parts, context.link_names)
-        elif isinstance(row, UapiPeerRow):
-            facts = wireguard_uapi.read_peer(row.text)
         else:
-            return None
+            facts = wireguard_uapi.read_peer(row.text)
         psk = PresharedKey(facts.preshared_key)
         return cls(
             link=row.link,

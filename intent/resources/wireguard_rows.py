@@ -5,13 +5,16 @@ Rows hold private keys, so they do not print what they hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from intent.resources.resource import Resource
 from intent.resources.wireguard_names import Endpoint
 
 TABLE = "wireguard"
+HANDSHAKE_STALE_AFTER_SECONDS = 180
+"""REJECT_AFTER_TIME: from then on no packet of the old session is accepted (WireGuard paper, section 6.1)."""
 
 
 class NetlinkDeviceRow(NamedTuple):
@@ -26,10 +29,14 @@ class NetlinkDeviceRow(NamedTuple):
 
 
 class NetlinkPeerRow(NamedTuple):
-    """A peer of a kernel interface: its WGPEER_A_ attributes, in as many parts as the kernel split it into."""
+    """A peer of a kernel interface: its WGPEER_A_ attributes, in as many parts as the kernel split it into.
+
+    Peers whose rows have the same ``mark`` are the same in all that counts; ``None`` says nothing.
+    """
 
     link: str
     parts: tuple[bytes, ...]
+    mark: tuple[Hashable, ...] | None = None
 
     def __repr__(self) -> str:
         """Return the link alone."""
@@ -54,22 +61,66 @@ class PortRow(NamedTuple):
 
 
 class UapiPeerRow(NamedTuple):
-    """A peer of a userspace WireGuard: its lines, from its hexadecimal public key on."""
+    """A peer of a userspace WireGuard: its lines, from its hexadecimal public key on.
+
+    Peers whose rows have the same ``mark`` are the same in all that counts; ``None`` says nothing.
+    """
 
     link: str
     text: bytes
+    mark: tuple[Hashable, ...] | None = None
 
     def __repr__(self) -> str:
         """Return the link alone."""
         return f"UapiPeerRow({self.link!r}, …)"
 
 
+class PeerMemory:
+    """The peers that were read at a look, by the marks of their rows, and those of the look before it.
+
+    A peer that is as it was is not read again. What a look does not find any more is forgotten at the next one.
+    """
+
+    __slots__ = ("_before", "_now")
+
+    def __init__(self) -> None:
+        self._before: Mapping[Hashable, Resource] = {}
+        self._now: dict[Hashable, Resource] = {}
+
+    def next(self) -> PeerMemory:
+        """Return the memory for a look that finds something new."""
+        memory = PeerMemory()
+        memory._before = self._now
+        return memory
+
+    def kept(self) -> PeerMemory:
+        """Return the memory for a look that finds all as it was, whether the rows are read again or not."""
+        memory = PeerMemory()
+        memory._now = self._now
+        return memory
+
+    def recall(self, mark: Hashable) -> Resource | None:
+        """Return the peer with that mark, which is then remembered for the next look as well."""
+        found = self._now.get(mark)
+        if found is None and (found := self._before.get(mark)) is not None:
+            self._now[mark] = found
+        return found
+
+    def keep(self, mark: Hashable, peer: Resource) -> None:
+        """Remember a peer that was read now."""
+        self._now[mark] = peer
+
+
 @dataclass(frozen=True, slots=True)
 class WireGuardContext:
-    """What is needed to read a row: the time of the look (seconds since 1970) and the names of links by index."""
+    """What is needed to read a row: the time of the look (seconds since 1970) and the names of links by index.
+
+    ``memory`` has what was read before, of what does not depend on those names.
+    """
 
     now: float
     link_names: Mapping[int, str]
+    memory: PeerMemory = field(default_factory=PeerMemory, compare=False, repr=False)
 
 
 class DeviceFacts(NamedTuple):

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 from intent.resources.resource import Request
 from intent.resources.wireguard_requests import SetDevice, SetPeer
-from intent.resources.wireguard_rows import TABLE, WireGuardContext
+from intent.resources.wireguard_rows import (
+    HANDSHAKE_STALE_AFTER_SECONDS,
+    TABLE,
+    PeerMemory,
+    WireGuardContext,
+)
 from reconciler.backends.wireguard_errors import Results, about, of_each
-from reconciler.backends.wireguard_netlink import KernelWireGuard
-from reconciler.backends.wireguard_uapi import UserspaceWireGuard
+from reconciler.backends.wireguard_netlink import KernelRows, KernelWireGuard
+from reconciler.backends.wireguard_uapi import UserspaceRows, UserspaceWireGuard
 from reconciler.core.backend import Backend, Dump, Partitions
-from reconciler.core.errors import BackendError, StaleError
+from reconciler.core.errors import BackendError, RejectedError, StaleError
+
+
+class Rows:
+    """The rows of several interfaces."""
+
+    def __init__(self, interfaces: Sequence[KernelRows | UserspaceRows]) -> None:
+        self._interfaces = interfaces
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the rows, interface by interface."""
+        return chain.from_iterable(self._interfaces)
 
 
 class WireGuard(Backend):
@@ -31,19 +49,24 @@ class WireGuard(Backend):
     def __init__(self) -> None:
         self._kernel = KernelWireGuard()
         self._userspace = UserspaceWireGuard()
+        self._digest: Hashable | None = None
+        self._memory = PeerMemory()
 
     def close(self) -> None:
-        """Close the netlink sockets."""
+        """Close the netlink sockets, and forget what was seen."""
         self._kernel.close()
+        self._digest = None
+        self._memory = PeerMemory()
 
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         """Return the interface and the peers of each named link, of every WireGuard for ``None``.
 
-        A link that is not there, or is no WireGuard, has no rows.
+        A link that is not there, or is no WireGuard, has no rows. Counters do not count for the digest, and of a
+        handshake only whether it is stale.
         """
         return {table: self._look(partitions) for table, partitions in wanted.items()}
 
-    def send(self, requests: Sequence[Request]) -> Results:
+    def send(self, requests: Iterable[Request]) -> Results:
         """Carry out the requests; neighbouring ones for peers of one link go out together."""
         results: Results = []
         for run in in_runs(requests):
@@ -54,16 +77,30 @@ class WireGuard(Backend):
         return results
 
     def _look(self, partitions: Partitions) -> Dump | BackendError:
+        now = time.time()
         names = dict(socket.if_nameindex())
         here = set(names.values())
-        rows: list[Any] = []
+        found: dict[str, KernelRows | UserspaceRows] = {}
         try:
             links = self._all() if partitions is None else map(str, partitions)
             for link in sorted(here.intersection(links)):
-                rows += self._way_to(link).rows(link)
+                rows = self._rows(link, now - HANDSHAKE_STALE_AFTER_SECONDS)
+                if rows is not None:
+                    found[link] = rows
         except BackendError as error:
             return error
-        return Dump(rows, WireGuardContext(now=time.time(), link_names=names))
+        self._kernel.forget_all_but(found.keys())
+        digest = frozenset(names.items()), tuple((link, rows.digest) for link, rows in found.items())
+        self._memory = self._memory.kept() if digest == self._digest else self._memory.next()
+        self._digest = digest
+        return Dump(Rows(tuple(found.values())), WireGuardContext(now, names, self._memory), digest)
+
+    def _rows(self, link: str, stale_before: float) -> KernelRows | UserspaceRows | None:
+        try:
+            return self._way_to(link).rows(link, stale_before)
+        except (ValueError, struct.error) as error:
+            # What is malformed is not quoted: it may hold keys.
+            raise RejectedError(f"wireguard {link}: its peers could not be understood: {error}") from error
 
     def _all(self) -> set[str]:
         return {*self._kernel.links(), *self._userspace.links()}
@@ -89,7 +126,7 @@ def _no_link(request: Request) -> StaleError:
     return StaleError(f"{about(request)}: there is no such link; it went away, or was not made")
 
 
-def in_runs(requests: Sequence[Request]) -> Iterator[list[SetDevice | SetPeer]]:
+def in_runs(requests: Iterable[Request]) -> Iterator[list[SetDevice | SetPeer]]:
     """Yield neighbouring requests that may go out together: for peers of one link, none of them twice."""
     run: list[SetDevice | SetPeer] = []
     seen: set[str] = set()

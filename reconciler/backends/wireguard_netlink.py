@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from hashlib import blake2b
+from itertools import zip_longest
 
 from intent.resources import link as links
 from intent.resources import netlink
 from intent.resources import wireguard_netlink as wire
 from intent.resources.netlink import Body, IndexOf
 from intent.resources.resource import Request
+from intent.resources.wireguard_layout import DIGEST_BYTES, Layout
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import NetlinkDeviceRow, NetlinkPeerRow, PortRow
 from reconciler.backends.netlink_socket import Message, NetlinkSocket, Refusal
@@ -38,6 +41,43 @@ _NO_PEERS_FAULT = frozenset(
 Row = NetlinkDeviceRow | PortRow | NetlinkPeerRow
 
 
+class KernelRows:
+    """An interface of the kernel and its peers, in the messages of a dump, split when they are asked for.
+
+    Equal digests are the same in all that counts. Handshakes before ``stale_before`` (seconds since 1970) are stale.
+    """
+
+    def __init__(self, link: str, messages: Sequence[bytes], layouts: Sequence[Layout], stale_before: float) -> None:
+        self._link = link
+        self._messages = messages
+        self._layouts = layouts
+        self._stale = [layout.stale(message, stale_before) for message, layout in zip(messages, layouts, strict=True)]
+        counting = b"".join((*(layout.digest for layout in layouts), *self._stale))
+        self.digest = blake2b(counting, digest_size=DIGEST_BYTES).digest()
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the interface, its port and its peers."""
+        device = NetlinkDeviceRow(self._link, wire.without_peers(self._messages[0]) if self._messages else b"")
+        yield device
+        yield PortRow(device)
+        yield from self._peers().values()
+
+    def _peers(self) -> Mapping[bytes, NetlinkPeerRow]:
+        """Return the peers by public key: the kernel may have split one over messages."""
+        peers: dict[bytes, NetlinkPeerRow] = {}
+        for message, layout, stale in zip(self._messages, self._layouts, self._stale, strict=True):
+            ages = iter(stale)
+            for start, end, public_key, digest, timed in layout.parts:
+                part = message[start:end]
+                mark = (next(ages), digest) if timed else (digest,)
+                if (begun := peers.get(public_key)) is None:
+                    peers[public_key] = NetlinkPeerRow(self._link, (part,), (self._link, *mark))
+                else:
+                    joined = (*begun.parts, part)
+                    peers[public_key] = NetlinkPeerRow(self._link, joined, (*(begun.mark or ()), *mark))
+        return peers
+
+
 class KernelWireGuard:
     """A connection to the WireGuard family of the network namespace that it is first used in."""
 
@@ -45,12 +85,14 @@ class KernelWireGuard:
         self._generic = NetlinkSocket(NETLINK_GENERIC)
         self._route = NetlinkSocket(socket.NETLINK_ROUTE)
         self._family: int | None = None
+        self._layouts: dict[str, Sequence[Layout]] = {}
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Close the sockets, and forget what was learned."""
         self._generic.close()
         self._route.close()
         self._family = None
+        self._layouts = {}
 
     def links(self) -> list[str]:
         """Return the names of the WireGuard interfaces. Raises BackendError when the kernel cannot be asked."""
@@ -74,30 +116,35 @@ class KernelWireGuard:
         (refusal,) = self._generic.send([nothing_to_set])
         return refusal is None or refusal.errno not in (errno.EOPNOTSUPP, errno.ENODEV)
 
-    def rows(self, link: str) -> list[Row]:
-        """Return the interface and its peers; nothing where the link is gone or no WireGuard of the kernel.
+    def rows(self, link: str, stale_before: float) -> KernelRows | None:
+        """Return the interface and its peers, ``None`` where the link is gone or no WireGuard of the kernel.
 
-        A dump that a change interrupted is repeated a bounded number of times. Raises BackendError.
+        Handshakes before that time (seconds since 1970) are stale. A dump that a change interrupted is repeated a
+        bounded number of times. Raises BackendError, and ValueError where an answer is malformed.
         """
+        known = self._layouts.pop(link, ())
         family = self._family_id()
         if family is None:
-            return []
+            return None
         question = _GENL_HEADER.pack(wire.CMD_GET_DEVICE, wire.VERSION, 0) + wire.get_body(link)
         try:
-            answers = self._generic.dump(family, question)
+            answers = self._generic.look(family, question)
         except (StaleError, UnsupportedError):
             self._family = None
-            return []
+            return None
         except BackendError as error:
             raise type(error)(f"wireguard {link}: {error}") from error
         messages = [payload[_GENL_HEADER.size :] for kind, payload in answers if kind == family]
-        device, peers = wire.split_peers(messages)
-        row = NetlinkDeviceRow(link, device)
-        return [
-            row,
-            PortRow(row),
-            *(NetlinkPeerRow(link, tuple(parts)) for parts in peers.values()),
+        layouts = [
+            layout if layout is not None and layout.fits(message) else Layout.of(message)
+            for message, layout in zip_longest(messages, known[: len(messages)])
         ]
+        self._layouts[link] = layouts
+        return KernelRows(link, messages, layouts, stale_before)
+
+    def forget_all_but(self, links: Set[str]) -> None:
+        """Forget what was learned about other interfaces."""
+        self._layouts = {link: layouts for link, layouts in self._layouts.items() if link in links}
 
     def set_device(self, request: SetDevice) -> BackendError | None:
         """Configure an interface."""

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from intent.resources import wireguard_uapi as wire
@@ -23,6 +24,31 @@ _PREFIX_BYTES = 56
 Row = UapiDeviceRow | PortRow | UapiPeerRow
 
 
+class UserspaceRows:
+    """A userspace interface and its peers, in the lines of an answer, split when they are asked for.
+
+    Equal digests are the same in all that counts. Handshakes before ``stale_before`` (seconds since 1970) are stale.
+    """
+
+    def __init__(self, link: str, lines: bytes, stale_before: float) -> None:
+        self._link = link
+        self._lines = lines
+        self._counting = wire.counting(lines, stale_before)
+        device, peers = wire.split_peers(self._counting)
+        # wireguard-go tells its peers in another order each time.
+        self.digest = _digest(b"\0".join((device, *sorted(peers))))
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the interface, its port and its peers."""
+        configuration, peers = wire.split_peers(self._lines)
+        device = UapiDeviceRow(self._link, configuration)
+        yield device
+        yield PortRow(device)
+        _, counting = wire.split_peers(self._counting)
+        for peer, counts in zip(peers, counting, strict=True):
+            yield UapiPeerRow(self._link, peer, (self._link, _digest(counts)))
+
+
 class UserspaceWireGuard:
     """The way to the userspace WireGuards of this machine; a connection lasts for one question."""
 
@@ -37,17 +63,19 @@ class UserspaceWireGuard:
         """Return whether there is a socket of that name."""
         return Path(wire.socket_path(link)).exists()
 
-    def rows(self, link: str) -> list[Row]:
-        """Return the interface and its peers; nothing where no program listens. Raises BackendError."""
+    def rows(self, link: str, stale_before: float) -> UserspaceRows | None:
+        """Return the interface and its peers, ``None`` where no program listens.
+
+        Handshakes before that time (seconds since 1970) are stale. Raises BackendError, and ValueError where an
+        answer is malformed.
+        """
         try:
             lines, code = _ask(link, wire.GET)
         except (FileNotFoundError, ConnectionRefusedError):
-            return []
+            return None
         if code:
             raise Refusal(code, "").error(f"wireguard {link}: look")
-        device, peers = wire.split_peers(lines)
-        row = UapiDeviceRow(link, device)
-        return [row, PortRow(row), *(UapiPeerRow(link, peer) for peer in peers)]
+        return UserspaceRows(link, lines, stale_before)
 
     def set_device(self, request: SetDevice) -> BackendError | None:
         """Configure an interface."""
@@ -64,6 +92,10 @@ class UserspaceWireGuard:
                 outcome = [result for request in batch for result in _set([request], wire.set_peers([request]))]
             results += outcome
         return results
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=16).digest()
 
 
 def _batches(requests: Sequence[SetPeer]) -> Iterator[list[SetPeer]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from intent.resources.wireguard_names import Endpoint, prefixes
+from intent.resources.wireguard_names import Endpoint, key_bytes, prefixes
+from intent.resources.wireguard_netlink import get_body
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.resources.wireguard_requests import SetPeer
 from intent.resources.wireguard_uapi import socket_path
+from reconciler.backends.netlink_socket import Message, NetlinkSocket, Refusal
 from reconciler.core.backend import Dump
 from reconciler.core.errors import BusyError, StaleError
 from tests.kernel.wireguard.bed import IMPLEMENTATIONS, Bed, bed, fresh_public, run
@@ -49,6 +52,27 @@ def test_a_peer_that_the_kernel_splits_is_joined(bed: Bed) -> None:
     assert isinstance(dump, Dump)
     assert max(len(row.parts) for row in dump.rows if hasattr(row, "parts")) > 1
     assert bed.peers(bed.name())[peer.public_key].allowed_ips == ips
+
+
+def test_one_changed_peer_of_many_is_one_message_about_that_peer(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    interface, peers = bed.interface(), many_peers(bed.name(), 600)
+    bed.converge([*interface, *peers])
+    sent: list[Message] = []
+    send = NetlinkSocket.send
+
+    def noted(opened: NetlinkSocket, messages: Sequence[Message]) -> list[Refusal | None]:
+        # What sets nothing only asks whether the link is the kernel's.
+        sent.extend(message for message in messages if message.payload[4:] != get_body(bed.name()))
+        return send(opened, messages)
+
+    monkeypatch.setattr(NetlinkSocket, "send", noted)
+    peers[300] = replace(peers[300], allowed_ips=(*peers[300].allowed_ips, "fdff::/16"))
+    bed.converge([*interface, *peers])
+    (message,) = sent
+    assert key_bytes(peers[300].public_key) in message.payload
+    # One peer, one prefix, no keys but the one that names it.
+    assert len(message.payload) < 150
+    assert bed.oracle(bed.name())[1][peers[300].public_key].allowed_ips.endswith("fdff::/16")
 
 
 def test_an_endpoint_on_a_link_is_written_and_read_with_the_links_name(bed: Bed) -> None:

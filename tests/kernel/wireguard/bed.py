@@ -126,10 +126,14 @@ class Bed:
         assert left.empty, (lines(left), left)
         return round_
 
-    def rows(self, name: str) -> dict[str, tuple[object, ...]]:
-        """Return the raw peer rows of a link as the backend gives them, by public key."""
+    def look_at(self, name: str) -> Dump:
         dump = self.wireguard.dump({"wireguard": frozenset({name})})["wireguard"]
         assert isinstance(dump, Dump), dump
+        return dump
+
+    def rows(self, name: str) -> dict[str, tuple[object, ...]]:
+        """Return the raw peer rows of a link as the backend gives them, by public key."""
+        dump = self.look_at(name)
         found: dict[str, tuple[object, ...]] = {}
         for row in dump.rows:
             peer = WireGuardPeer.decode(row, dump.context)
@@ -139,8 +143,7 @@ class Bed:
 
     def peers(self, name: str) -> dict[str, WireGuardPeer]:
         """Return the peers of a link as they are decoded."""
-        dump = self.wireguard.dump({"wireguard": frozenset({name})})["wireguard"]
-        assert isinstance(dump, Dump), dump
+        dump = self.look_at(name)
         decoded = [WireGuardPeer.decode(row, dump.context) for row in dump.rows]
         return {peer.public_key: peer for peer in decoded if peer is not None}
 

@@ -15,11 +15,13 @@ from intent.resources import netlink
 from intent.resources import wireguard_netlink as wire
 from intent.resources.netlink import IndexOf
 from intent.resources.wireguard_device import WireGuardDevice
+from intent.resources.wireguard_layout import Layout
 from intent.resources.wireguard_names import Endpoint, endpoint, key_bytes, key_text, prefix
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.resources.wireguard_requests import SetDevice, SetPeer
-from intent.resources.wireguard_rows import NetlinkDeviceRow, NetlinkPeerRow, WireGuardContext
+from intent.resources.wireguard_rows import NetlinkDeviceRow, WireGuardContext
 from intent.secrets import PrivateKey
+from reconciler.backends.wireguard_netlink import KernelRows
 from tests.pure.wireguard.strategies import LINK, endpoints, peers, ports, raw_keys, set_peers
 
 CONTEXT = WireGuardContext(now=1000.0, link_names={7: "mesh0"})
@@ -46,9 +48,12 @@ def carried_peers(message: wire.SetMessage) -> list[dict[int, bytes]]:
 
 def dumped(messages: Sequence[wire.SetMessage]) -> list[WireGuardPeer]:
     """Return the peers that a kernel which says back what it was told would show."""
-    _, split = wire.split_peers([flat(message.body) for message in messages])
-    rows = [NetlinkPeerRow(LINK, tuple(parts)) for parts in split.values()]
+    rows = looked([flat(message.body) for message in messages])
     return [peer for row in rows if (peer := WireGuardPeer.decode(row, CONTEXT))]
+
+
+def looked(answers: Sequence[bytes]) -> KernelRows:
+    return KernelRows(LINK, answers, [Layout.of(answer) for answer in answers], CONTEXT.now)
 
 
 @given(st.lists(peers, max_size=6, unique_by=lambda peer: peer.public_key), st.sampled_from([500, 900, 4000, 32000]))
@@ -91,17 +96,19 @@ def test_parts_of_a_peer_are_joined_by_key_though_others_lie_between() -> None:
         head + flat(netlink.nested(wire.DEVICE_PEERS, peer(1, "fd02::/16"), peer(2, "fd03::/16"))),
         head + flat(netlink.nested(wire.DEVICE_PEERS, peer(1, "fd00::/16"))),
     ]
-    _, found = wire.split_peers(messages)
-    facts = {public[0]: wire.read_peer(parts, {}).allowed_ips for public, parts in found.items()}
-    assert facts == {1: ("fd00::/16", "fd01::/16", "fd02::/16"), 2: ("fd03::/16",)}
+    found = {
+        key_bytes(one.public_key)[0]: one.allowed_ips
+        for row in looked(messages)
+        if (one := WireGuardPeer.decode(row, CONTEXT))
+    }
+    assert found == {1: ("fd00::/16", "fd01::/16", "fd02::/16"), 2: ("fd03::/16",)}
 
 
 @given(raw_keys, ports, st.integers(0, 2**32 - 1))
 def test_the_device_reads_back(key: bytes, port: int, mark: int) -> None:
     private = PrivateKey(key)
     message = wire.device_message(SetDevice(LINK, private, port, mark))
-    device, found = wire.split_peers([flat(message.body)])
-    assert found == {}
+    device = wire.without_peers(flat(message.body))
     assert wire.read_device(device).listen_port == port
     assert WireGuardDevice.decode(NetlinkDeviceRow(LINK, device), CONTEXT) == WireGuardDevice(
         link=LINK, private_key=private, fwmark=mark
@@ -143,9 +150,3 @@ def test_pyroute2_reads_the_same(peer: WireGuardPeer) -> None:
     if peer.endpoint is not None:
         where = theirs.get_attr("WGPEER_A_ENDPOINT")
         assert endpoint(where["addr"], where["port"]) == peer.endpoint
-
-
-@pytest.mark.parametrize("junk", [b"\x00\x00\x00\x00", b"\xff\xff\x08\x00", b"\x08\x00\x08\x80\xff\xff\x00\x00"])
-def test_junk_is_a_value_error(junk: bytes) -> None:
-    with pytest.raises(ValueError, match="length"):
-        wire.split_peers([junk])
