@@ -93,11 +93,9 @@ class PeerMemory:
         memory._before = self._now
         return memory
 
-    def kept(self) -> PeerMemory:
-        """Return the memory for a look that finds all as it was, whether the rows are read again or not."""
-        memory = PeerMemory()
-        memory._now = self._now
-        return memory
+    def settle(self) -> None:
+        """Forget the look before this one: another has found the same as this one."""
+        self._before = {}
 
     def recall(self, mark: Hashable) -> Resource | None:
         """Return the peer with that mark, which is then remembered for the next look as well."""

@@ -91,8 +91,10 @@ class WireGuard(Backend):
             return error
         self._kernel.forget_all_but(found.keys())
         digest = frozenset(names.items()), tuple((link, rows.digest) for link, rows in found.items())
-        self._memory = self._memory.kept() if digest == self._digest else self._memory.next()
-        self._digest = digest
+        if digest == self._digest:
+            self._memory.settle()
+        else:
+            self._digest, self._memory = digest, self._memory.next()
         return Dump(Rows(tuple(found.values())), WireGuardContext(now, names, self._memory), digest)
 
     def _rows(self, link: str, stale_before: float) -> KernelRows | UserspaceRows | None:

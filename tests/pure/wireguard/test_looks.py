@@ -145,8 +145,12 @@ def test_only_the_peer_that_changed_is_read_again(look: Callable[[Told], Rows]) 
     assert second[2].allowed_ips == ("fdff::/16",)
     assert second[4].stale()
     # What is remembered goes from look to look, and what is not seen any more is forgotten.
-    third = read(look(told[:2]), memory.kept().next())
+    memory.settle()
+    memory = memory.next()
+    third = read(look(told[:2]), memory)
     assert [one is other for one, other in zip(third, first, strict=False)] == [True, True]
+    memory = memory.next()
+    assert read(look(told[2:]), memory)[0] is not second[2]
 
 
 def test_an_endpoint_on_a_link_is_read_anew_since_links_are_renamed() -> None:
