@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from intent.care import care
 from intent.digest import digest
 from intent.document import Node
 from intent.expansion import Expansion, expand, references
 from intent.loading import load, loads
-from intent.references import References
+from intent.references import Reference, References
 from reconciler.backends.references import Resolvers
 from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
@@ -39,6 +40,7 @@ class _Known:
 
     document: Document
     node: Node
+    asked: tuple[Reference[Any], ...]
     files: tuple[str, ...]
     references: References | None = None
     wanted: Wanted | None = None
@@ -74,7 +76,7 @@ class NodeInterpreter:
         Raises IntentError and BackendError.
         """
         known = self._know(document)
-        resolved = self._resolvers.resolve(references(known.node))
+        resolved = self._resolvers.resolve(known.asked)
         self.generated = resolved.generated
         if known.wanted is not None and known.references == resolved.references:
             return known.wanted
@@ -101,7 +103,8 @@ class NodeInterpreter:
                 node = read.node
             else:
                 node = loads(document.text, document.name, self._latest())
-            known = _Known(document, node, self._resolvers.files(references(node)))
+            asked = references(node)
+            known = _Known(document, node, asked, self._resolvers.files(asked))
         self._known[document.digest] = known
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
