@@ -98,8 +98,10 @@ class Plan:
         groups: dict[int, int] = {}
 
         def root(position: int) -> int:
-            while groups.get(position, position) != position:
-                position = groups[position]
+            while (above := groups.get(position, position)) != position:
+                # The way gets shorter each time: thousands of operations may hang on one, such as peers on a link.
+                groups[position] = groups.get(above, above)
+                position = above
             return position
 
         for position, operation in enumerate(self.operations):
