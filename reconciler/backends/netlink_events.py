@@ -1,6 +1,7 @@
 """What the kernel tells of changes to links, addresses, IPv6 routes and rules (rtnetlink(7), multicast groups).
 
-A notification only says which table to look at, so little of it is read. Three things are worth knowing:
+A notification says which table to look at. Only of a single route, and only when it is certain that it came after the
+last look at the routes, it is taken at its word: that is worth a look at 100,000 routes. Three things are worth knowing:
 
 - The kernel drops what does not fit in the socket's buffer, says so once (ENOBUFS), and goes on dropping until the
   buffer was empty.
@@ -29,7 +30,7 @@ from intent.resources.rule import RTM_DELRULE, RTM_NEWRULE
 from reconciler.backends import netlink_filter
 from reconciler.backends.netlink_filter import RTM_F_CLONED
 from reconciler.backends.netlink_socket import SO_RCVBUFFORCE, SOL_NETLINK
-from reconciler.core.backend import Events, News, Partitions
+from reconciler.core.backend import Events, News, Partitions, RowNews
 from reconciler.core.errors import UnreachableError
 
 # linux/netlink.h and linux/rtnetlink.h
@@ -80,13 +81,16 @@ _IFINFOMSG = struct.Struct("=BxHiII")
 class Digest:
     """What a number of notifications come to.
 
-    Those that a socket of ``ours`` asked for, and routes outside of ``routing_tables``, do not count.
+    Those that a socket of ``ours`` asked for, and routes outside of ``routing_tables``, do not count. ``later`` says
+    that all of them came after the last look at the routes, so that what they say of single routes is all there is.
     """
 
-    def __init__(self, routing_tables: Partitions, ours: Collection[int]) -> None:
+    def __init__(self, routing_tables: Partitions, ours: Collection[int], later: bool = False) -> None:
         self.lost = False
         self._routing_tables = routing_tables
         self._ours = ours
+        self._later = later
+        self._routes: list[RowNews] = []
         self._tables: set[str] = set()
         self._latest: dict[str, tuple[int | None, str]] = {}
 
@@ -109,7 +113,8 @@ class Digest:
         ports = {port for port, _ in self._latest.values() if port is not None}
         names = {port: _asker(port) for port in ports}
         actors = {table: names[port] + how for table, (port, how) in self._latest.items() if port is not None}
-        return News(frozenset(self._tables), actors)
+        rows = {"route": self._routes} if self._routes and "route" not in self._tables else {}
+        return News(frozenset(self._tables), actors, rows)
 
     def _take(self, kind: int, port: int, body: bytes) -> None:
         how = ""
@@ -125,8 +130,11 @@ class Digest:
         elif kind in (RTM_NEWADDR, RTM_DELADDR) and body[:1] == bytes([AF_INET6]):
             asker = port or None
         tables = _TABLES[kind]
-        self._tables.update(tables)
         self._latest[tables[0]] = (asker, how)
+        if self._later and kind in (RTM_NEWROUTE, RTM_DELROUTE):
+            self._routes.append(RowNews(body, gone=kind == RTM_DELROUTE))
+        else:
+            self._tables.update(tables)
 
     def _attended(self, body: bytes) -> bool:
         try:
@@ -193,6 +201,7 @@ class NetlinkEvents(Events):
         self._routing_tables: Partitions = None
         self._filtered: tuple[Partitions, frozenset[int]] | None = None
         self._lost = False
+        self._later = False
         try:
             self._socket = socket.socket(
                 socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
@@ -223,21 +232,34 @@ class NetlinkEvents(Events):
 
         To be called before a look at them, so that no change is between the two.
         """
+        self._later = False
         wanted = (routing_tables, frozenset(self._ports()))
         self._routing_tables = routing_tables
         if self.closed or wanted == self._filtered:
             return
         self._filtered = wanted if netlink_filter.attach(self._socket, *wanted) else None
 
+    def looked(self) -> None:
+        """Take note that a look at the routes has ended: where nothing has been told by now, all that will be is new."""
+        if not self.closed:
+            try:
+                self._socket.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                self._later = True
+            except OSError:
+                self._lost = True
+
     def read(self) -> News:
         """Return what at most `READ_MESSAGES` notifications say; if any were lost, that all has to be looked at."""
         if self.closed:
             return News()
-        digest = Digest(self._routing_tables, self._ports())
+        digest = Digest(self._routing_tables, self._ports(), self._later)
         for _ in range(0 if self._lost else READ_MESSAGES):
             try:
                 digest.add(self._socket.recv(MESSAGE_BYTES))
             except BlockingIOError:
+                # There was nothing left of what came before the last look, or at the same time.
+                self._later = True
                 break
             except OSError:
                 digest.lost = self._lost = True

@@ -76,10 +76,11 @@ class Rtnetlink(Backend):
         except BackendError as error:
             return dict.fromkeys(wanted, error)
         names = {link.index(row): link.read(row, {}).name for row in links}
-        self._routing_tables = wanted.get("route", self._routing_tables)
-        # Before the look: what changes from then on is told.
-        for stream in self._streams:
-            stream.attend(self._routing_tables)
+        if "route" in wanted:
+            self._routing_tables = wanted["route"]
+            # Before the look: what changes from then on is told.
+            for stream in self._streams:
+                stream.attend(self._routing_tables)
         looks: dict[str, Callable[[Partitions], Rows]] = {
             "link": lambda _: links,
             "address": lambda _: self._rows(RTM_GETADDR, [bytes(8)], RTM_NEWADDR),
@@ -93,6 +94,9 @@ class Rtnetlink(Backend):
                 found[table] = Dump(rows, names, (rows.digest, links.digest))
             except BackendError as error:
                 found[table] = error
+        if isinstance(found.get("route"), Dump):
+            for stream in self._streams:
+                stream.looked()
         return found
 
     def lacks(self, requests: Sequence[Request]) -> list[UnsupportedError]:
