@@ -6,6 +6,7 @@ import base64
 import ipaddress
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 TABLE = 10
 PEER_TABLE = 20
@@ -13,6 +14,8 @@ GATEWAY = "fe80::1"
 METRIC = 512
 PORT = 51999
 WIREGUARD = "wg-bench"
+By = Literal["source", "destination"]
+"""What the routes are told apart by."""
 
 
 def prefixes(count: int) -> list[str]:
@@ -26,13 +29,14 @@ def packed(prefix: str) -> bytes:
     return ipaddress.IPv6Address(prefix.partition("/")[0]).packed
 
 
-def node_file(sources: Iterable[str]) -> str:
-    """Return a node file with a default route for each source, all over one gateway."""
+def node_file(sources: Iterable[str], by: By = "source") -> str:
+    """Return a node file with a default route for each source, or a route to each, all over one gateway."""
     listed = "".join(f'      - "{source}"\n' for source in sources)
+    heads = {"source": '  - to: "::/0"\n', "destination": '  - from: "::/0"\n'}
     way = f'via: {{interface: wan, gateway: "{GATEWAY}"}}'
     return (
-        "version: 1\nnode: bench\n"
-        f'routes:\n  - to: "::/0"\n    {way}\n    table: {TABLE}\n    metric: {METRIC}\n    from:\n{listed}'
+        f"version: 1\nnode: bench\nroutes:\n{heads[by]}    {way}\n    table: {TABLE}\n    metric: {METRIC}\n"
+        f"    {'from' if by == 'source' else 'to'}:\n{listed}"
     )
 
 
@@ -42,16 +46,17 @@ def ip_batch(sources: Iterable[str], table: int = TABLE) -> str:
     return "".join(f"route add default from {source} {way}\n" for source in sources)
 
 
-def bird_configuration(sources: Iterable[str], folder: Path, scan_seconds: int) -> str:
+def bird_configuration(sources: Iterable[str], folder: Path, scan_seconds: int, by: By = "source") -> str:
     """Return a configuration of BIRD 2 with the same routes, in a table beside ours."""
-    routes = "".join(f"  route ::/0 from {source} via {GATEWAY}%wan onlink;\n" for source in sources)
+    kind, beginning = {"source": ("ipv6 sadr", "::/0 from "), "destination": ("ipv6", "")}[by]
+    routes = "".join(f"  route {beginning}{source} via {GATEWAY}%wan onlink;\n" for source in sources)
     return (
         f'log "{folder}/bird.log" {{ fatal, bug }};\n'
-        "router id 192.0.2.1;\nipv6 sadr table held;\nprotocol device {}\n"
+        f"router id 192.0.2.1;\n{kind} table held;\nprotocol device {{}}\n"
         "protocol kernel {\n"
-        f"  ipv6 sadr {{ table held; export all; import none; }};\n  kernel table {PEER_TABLE};\n"
+        f"  {kind} {{ table held; export all; import none; }};\n  kernel table {PEER_TABLE};\n"
         f"  scan time {scan_seconds};\n}}\n"
-        f"protocol static {{\n  ipv6 sadr {{ table held; }};\n{routes}}}\n"
+        f"protocol static {{\n  {kind} {{ table held; }};\n{routes}}}\n"
     )
 
 

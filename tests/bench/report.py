@@ -73,7 +73,7 @@ def promise(target: Target, finding: Finding | None) -> str:
     if target.basis == "ratio":
         peer = "the peer" if finding is None else f"`{finding.peer_name}`"
         return f"{target.most:g} × {peer}"
-    amount = quantity(target.most, finding.unit if finding is not None else "s")
+    amount = quantity(target.most, target.unit)
     if target.basis == "difference":
         return f"{amount} more than {'the peer' if finding is None else finding.peer_name}"
     return amount
@@ -81,7 +81,7 @@ def promise(target: Target, finding: Finding | None) -> str:
 
 def value(amount: float, target: Target, finding: Finding) -> str:
     """Return a measured value as a promise is worded."""
-    return f"{amount:.2f} ×" if target.basis == "ratio" else quantity(amount, finding.unit)
+    return times(amount) if target.basis == "ratio" else quantity(amount, finding.unit)
 
 
 def _growth(found: Iterable[Growth]) -> list[str]:
@@ -120,7 +120,7 @@ def _figure(one: Finding, with_peer: bool) -> tuple[str, ...]:
     cells = (number(one.size), one.quantity, str(len(one.ours.values)), spread(one.ours, one.unit))
     if not with_peer:
         return cells
-    ratio = "" if one.ratio is None else f"{one.ratio:.2f} ×"
+    ratio = "" if one.ratio is None else times(one.ratio)
     return (*cells, "" if one.peer is None else spread(one.peer, one.unit), ratio)
 
 
@@ -143,7 +143,14 @@ def quantity(amount: float, unit: str) -> str:
     if unit == "s" and abs(amount) < 1:
         digits = 2 if abs(amount) < 0.01 else 1 if abs(amount) < 0.1 else 0
         return f"{1000 * amount:.{digits}f} ms"
-    return f"{amount:.2f} s" if unit == "s" else f"{amount:.0f} {unit}"
+    if unit == "s":
+        return f"{amount:.2f} s"
+    return f"{amount:.0f} {unit.removesuffix('s') if amount == 1 else unit}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio, small ones with two digits that count."""
+    return f"{ratio:.2f} ×" if ratio >= 0.1 else f"{ratio:.2g} ×"
 
 
 def number(amount: int) -> str:

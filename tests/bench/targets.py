@@ -35,6 +35,7 @@ class Target:
     basis: Basis
     most: float
     kernel: str = "this"
+    unit: str = "s"
 
 
 TARGETS = (
@@ -47,9 +48,9 @@ TARGETS = (
     Target(PLAN, "wall", 10_000, "difference", 0.5),
     Target(WIREGUARD_NOOP, "CPU", MANY_PEERS, "ratio", 1.5, "full"),
     Target(WIREGUARD_NOOP, "wall", MANY_PEERS, "ratio", 1.5, "full"),
-    Target(CHANGE, "requests to WireGuard", MANY_PEERS, "median", 1, "full"),
-    Target(MEMORY, "peak", LARGE, "median", 150),
-    Target(EXIT_MEMORY, "peak", PREFIXES, "median", 60),
+    Target(CHANGE, "requests to WireGuard", MANY_PEERS, "median", 1, "full", unit="messages"),
+    Target(MEMORY, "peak", LARGE, "median", 150, unit="MiB"),
+    Target(EXIT_MEMORY, "peak", PREFIXES, "median", 60, unit="MiB"),
 )
 GROWS = {
     **dict.fromkeys(((NOOP, "CPU"), (NOOP, "wall"), (FIRST, "CPU"), (FIRST, "wall"), (FILE, "wall")), ROUTES),

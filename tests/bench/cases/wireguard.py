@@ -70,11 +70,12 @@ def _change(node: KeptNode, size: int, text: str) -> Iterator[Finding]:
     send, transmit = WireGuard.send, NetlinkSocket.send
 
     def counted_requests(self: WireGuard, many: Any) -> Any:
-        requests.extend(many)
+        requests.extend(many := list(many))
         return send(self, many)
 
     def counted_messages(self: NetlinkSocket, many: Any) -> Any:
-        messages.extend(many)
+        # They may be made as they are sent.
+        messages.extend(many := list(many))
         return transmit(self, many)
 
     with patch.object(WireGuard, "send", counted_requests), patch.object(NetlinkSocket, "send", counted_messages):
