@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from tests.bench import machine, report
 from tests.bench.case import Case
@@ -138,5 +141,12 @@ def _say_result(found: Report, page: Path) -> None:
     print(f"written to {page}")
 
 
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # As at an interrupt, what was started is ended.
+        signal.signal(ending, _interrupt)
     sys.exit(main())
