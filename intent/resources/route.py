@@ -7,7 +7,7 @@ import struct
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, NamedTuple, Self
 
 from intent.resources import netlink
 from intent.resources.babel_announcement import AwaitWithdrawal
@@ -170,14 +170,11 @@ class Route(Resource):
         return NetlinkRequest(RTM_NEWROUTE, flags, self._body(), About(verb, self))
 
     def _body(self) -> netlink.Body:
+        frame = _frame(self.routing_table, self.metric, self.protocol, self.kind, self.gateway, self.link)
         destination, to_length = _attribute(RTA_DST, self.destination)
         source, from_length = _attribute(RTA_SRC, self.source)
-        # The operator names both gateway and link, so the gateway need not be inside a connected prefix.
-        flags = 0 if self.gateway is None else RTNH_F_ONLINK
-        kind, way = RTN_NUMBERS[self.kind], _gateway(self.gateway)
-        head = _RTMSG.pack(10, to_length, from_length, 0, 0, self.protocol, 0, kind, flags)
-        body = head + _number(RTA_TABLE, self.routing_table) + _number(RTA_PRIORITY, self.metric) + destination + source
-        return (body + way,) if self.link is None else (body + way + _LINK_FOLLOWS, IndexOf(self.link))
+        body = bytes((10, to_length, from_length)) + frame.asked + destination + source + frame.way
+        return (body,) if frame.link is None else (body, frame.link)
 
     @classmethod
     def expected(cls, desired: Iterable[tuple[Key, Self]], context: Names) -> Mapping[Hashable, Key]:
@@ -185,22 +182,14 @@ class Route(Resource):
         indices = {name: _number(RTA_OIF, index) for index, name in context.items()}
         found: dict[Hashable, Key] = {}
         for key, one in desired:
-            way = indices.get(one.link or "")
-            if way is None or one.kind != "unicast" or one.next_hops != 1:
+            index = indices.get(one.link or "")
+            if index is None or one.kind != "unicast" or one.next_hops != 1:
                 continue
+            frame = _frame(one.routing_table, one.metric, one.protocol, one.kind, one.gateway, one.link)
             destination, to_length = _attribute(RTA_DST, one.destination)
             source, from_length = _attribute(RTA_SRC, one.source)
-            table = one.routing_table
-            head = bytes((10, to_length, from_length, 0, table if table < 256 else _ANY_TABLE, one.protocol, 0, 1))
-            found[
-                head
-                + _number(RTA_TABLE, table)
-                + destination
-                + source
-                + _number(RTA_PRIORITY, one.metric)
-                + _gateway(one.gateway)
-                + way
-            ] = key
+            start = bytes((10, to_length, from_length)) + frame.told
+            found[start + destination + source + frame.told_way + index] = key
         return found
 
     @classmethod
@@ -248,9 +237,34 @@ def _number(kind: int, number: int) -> bytes:
     return _NUMBER.pack(8, kind, number)
 
 
+class _Frame(NamedTuple):
+    """What the messages about many routes have in common: as they are asked for, and as the kernel tells of them.
+
+    ``asked`` and ``told`` are all between the lengths of the prefixes and the prefixes, without the flags in ``told``;
+    ``way`` and ``told_way`` come after the prefixes, and then the index of the ``link``.
+    """
+
+    asked: bytes
+    way: bytes
+    link: IndexOf | None
+    told: bytes
+    told_way: bytes
+
+
 @lru_cache(maxsize=256)
-def _gateway(address: str | None) -> bytes:
-    return b"" if address is None else _ADDRESS.pack(20, RTA_GATEWAY, packed(address))
+def _frame(table: int, metric: int, protocol: int, kind: str, gateway: str | None, link: str | None) -> _Frame:
+    number = RTN_NUMBERS[kind]
+    # The operator names both gateway and link, so the gateway need not be inside a connected prefix.
+    flags = 0 if gateway is None else RTNH_F_ONLINK
+    start = _RTMSG.pack(0, 0, 0, 0, 0, protocol, 0, number, flags)[3:]
+    way = b"" if gateway is None else _ADDRESS.pack(20, RTA_GATEWAY, packed(gateway))
+    return _Frame(
+        asked=start + _number(RTA_TABLE, table) + _number(RTA_PRIORITY, metric),
+        way=way if link is None else way + _LINK_FOLLOWS,
+        link=None if link is None else IndexOf(link),
+        told=bytes((0, table if table < 256 else _ANY_TABLE, protocol, 0, number)) + _number(RTA_TABLE, table),
+        told_way=_number(RTA_PRIORITY, metric) + way,
+    )
 
 
 def _attribute(kind: int, prefix: str) -> tuple[bytes, int]:

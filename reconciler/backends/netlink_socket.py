@@ -50,6 +50,7 @@ DUMP_ATTEMPTS = 8
 PORTS_REMEMBERED = 8
 
 _HEADER = struct.Struct("=IHHII")
+_LENGTH_AND_TYPE = struct.Struct("=IH")
 _FLAGS = struct.Struct("=H")
 _ENDS = frozenset({NLMSG_ERROR, NLMSG_DONE})
 _END_TYPES = frozenset(struct.pack("=H", end) for end in _ENDS)
@@ -285,6 +286,18 @@ class Answers:
         for data in datagrams:
             digest.update(data)
         self.digest = digest.digest()
+
+    def of_type(self, wanted: int) -> Iterator[bytes]:
+        """Yield the payloads of the rows of one type."""
+        for data in self._datagrams:
+            if _alike(data):
+                length, kind = _LENGTH_AND_TYPE.unpack_from(data)
+                if kind == wanted:
+                    yield from [data[at + 16 : at + length] for at in range(0, len(data), length)]
+                continue
+            for kind, _, sequence, payload in _split(data):
+                if kind == wanted and sequence == _DUMP_SEQUENCE and kind not in _ENDS:
+                    yield payload
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         for data in self._datagrams:

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import ClassVar
 
 from intent.resources import link, netlink
@@ -44,11 +45,9 @@ class Rows:
         self._wanted = wanted
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the payloads."""
-        for answers in self._answers:
-            for kind, payload in answers:
-                if kind == self._kind and (self._wanted is None or self._wanted(payload)):
-                    yield payload
+        """Return the payloads."""
+        rows = chain.from_iterable(answers.of_type(self._kind) for answers in self._answers)
+        return rows if self._wanted is None else filter(self._wanted, rows)
 
 
 class Rtnetlink(Backend):
@@ -76,6 +75,8 @@ class Rtnetlink(Backend):
         except BackendError as error:
             return dict.fromkeys(wanted, error)
         names = {link.index(row): link.read(row, {}).name for row in links}
+        # Of the links only their names count for others: their carrier comes and goes.
+        known = tuple(names.items())
         if "route" in wanted:
             self._routing_tables = wanted["route"]
             # Before the look: what changes from then on is told.
@@ -91,7 +92,7 @@ class Rtnetlink(Backend):
         for table, partitions in wanted.items():
             try:
                 rows = looks[table](partitions)
-                found[table] = Dump(rows, names, (rows.digest, links.digest))
+                found[table] = Dump(rows, names, (rows.digest, known))
             except BackendError as error:
                 found[table] = error
         if isinstance(found.get("route"), Dump):

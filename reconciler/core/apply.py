@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+from typing import NamedTuple
 
 from intent.resources.resource import Drain, Key, Request, Resource
 from reconciler.core.backend import Backend
@@ -23,8 +23,7 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """An operation and what became of it.
 
     ``because`` is the key of the failed one that a skipped one waited for, or that was to stand in for it;

@@ -87,9 +87,10 @@ class _Comparison:
         self.held: dict[Key, _Held] = {}
         self.verdicts: dict[Key, _Verdict] = {}
         self.conflicts: dict[Key, Conflict] = {}
+        self.kinds = set(map(type, want.values()))
         self.renewals: dict[Key, list[Key]] = {}
-        for key, resource in want.items():
-            for renewer in resource.renewed_by() if renewable(type(resource)) else ():
+        for key, resource in want.items() if any(map(renewable, self.kinds)) else ():
+            for renewer in resource.renewed_by():
                 self.renewals.setdefault(renewer, []).append(key)
 
     @cached_property
@@ -190,7 +191,7 @@ class _Comparison:
     def _spread(self) -> dict[Key, _Held]:
         """Carry removals on to what stands on them, and changes to what they renew; return what cannot take part."""
         new: dict[Key, _Held] = {}
-        if not self.renewals and not any(verdict.remove for verdict in self.verdicts.values()):
+        if not self.renewals and not self._removing():
             return new
         waiting = list(self.verdicts)
         while waiting:
@@ -236,6 +237,9 @@ class _Comparison:
         verdict = self.verdicts[key]
         return not verdict.change or self.want[key].renews(verdict.changes)
 
+    def _removing(self) -> bool:
+        return any(verdict.remove for verdict in self.verdicts.values())
+
     def _removed(self, key: Key) -> bool:
         verdict = self.verdicts.get(key)
         return verdict is not None and verdict.remove
@@ -267,6 +271,8 @@ class _Comparison:
 
     def _hindered(self) -> dict[Key, _Held]:
         """Return what may not be done now."""
+        if not any(map(hindered, self.kinds)) and not self._removing():
+            return {}
         return {
             key: _Held(verdict.reason, hindrance)
             for key, verdict in self.verdicts.items()
@@ -288,13 +294,19 @@ class _Comparison:
         """Return what needs something that is not there and that nobody asks for, such as a radio that died."""
         if self.unseen:
             return {}
-        return {
-            key: _Held(verdict.reason, f"waits for {need}, which does not exist")
-            for key, verdict in self.verdicts.items()
-            if verdict.make or verdict.change
-            for need in self.want[key].requires()
-            if need not in self.want and need not in self.have
-        }
+        found: dict[Key, _Held] = {}
+        there: tuple[Key, ...] = ()
+        for key, verdict in self.verdicts.items():
+            needs = self.want[key].requires() if verdict.make or verdict.change else ()
+            if needs is there:
+                continue
+            missing = [need for need in needs if need not in self.want and need not in self.have]
+            if missing:
+                found[key] = _Held(verdict.reason, f"waits for {missing[-1]}, which does not exist")
+            else:
+                # Thousands of routes in a row need the same link.
+                there = needs
+        return found
 
     def _waiting(self) -> dict[Key, _Held]:
         """Return what is to be made and needs what is held, and what is to be changed and needs what is not there."""
@@ -346,6 +358,9 @@ class _Comparison:
         operations = []
         for key, verdict in self.verdicts.items():
             want, have = self.want.get(key), self.have.get(key)
+            if verdict is _NOT_THERE:
+                operations.append(Operation(Action.CREATE, key, want, None, verdict.reason, Impact.ADDITION))
+                continue
             if verdict.remove and have is not None and not self._vanishes(have):
                 impact = Impact.REPLACEMENT if verdict.make else Impact.REMOVAL
                 operations.append(

@@ -28,7 +28,7 @@ class Inventory:
         for desired, observed in made:
             if (remembered := desired.remember(observed)) is not None:
                 entries[desired.key] = remembered
-            else:
+            elif entries:
                 # Of an earlier kind, or an earlier wish, of that key.
                 entries.pop(desired.key, None)
             if desired.partitioned and (part := desired.partition()) not in partitions.get(desired.table, ()):

@@ -305,19 +305,22 @@ class _Reader:
         if len(few) < len(members[0]) // ROWS_DECODED_FIRST:
             return few
         expected = kind.expected(zip(*members, strict=True), dump.context)
-        by_key, resources, owned, comparable = self._basis.desired.by_key, found.resources, found.owned, kind.comparable
+        comparable = kind.comparable
+        as_desired: list[Key] = []
         others = []
         for row in chain(few, rows):
             key = expected.get(comparable(row))
             if key is None:
                 others.append(row)
             else:
-                resources[key] = resource = by_key[key]
-                if resource.owned():
-                    owned.add(key)
-        if resources:
+                as_desired.append(key)
+        if as_desired:
             found.kinds.add(kind)
-            found.spaces.add(members[0][0].space)
+            found.spaces.add(as_desired[0].space)
+            found.resources = dict(
+                zip(as_desired, map(self._basis.desired.by_key.__getitem__, as_desired), strict=True)
+            )
+            found.owned = {key for key, resource in found.resources.items() if resource.owned()}
         return others
 
     def _take(self, resource: Resource, found: _Table) -> None:

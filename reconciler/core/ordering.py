@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
-from dataclasses import replace
 
 from intent.resources.resource import Key, Resource
 from reconciler.core.plan import Action, Operation, PlanError
@@ -26,8 +25,7 @@ def in_order(
     generations = _generations(operations, before)
     position = {old: new for new, old in enumerate(number for group in generations for number in group)}
     return tuple(
-        replace(
-            operations[number],
+        operations[number]._replace(
             generation=generation,
             after=tuple(sorted(position[earlier] for earlier in before.get(number, ()))),
         )
@@ -43,7 +41,7 @@ def _independent(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     if len(making) == len(operations):
         return tuple(making)
     deleting = [operation for operation in operations if operation.action is Action.DELETE]
-    return (*making, *(replace(operation, generation=1) for operation in deleting)) if making else tuple(deleting)
+    return (*making, *(operation._replace(generation=1) for operation in deleting)) if making else tuple(deleting)
 
 
 def _edges(
@@ -82,14 +80,19 @@ def _put_off_making(
     want: Mapping[Key, Resource],
 ) -> None:
     """Have an object made after what it needs or is renewed by, and after what holds what it claims has let go."""
+    free: tuple[Key, ...] = ()
     for key, number in making.items():
         resource = want[key]
         needs = resource.requires()
         if renewable(type(resource)):
             needs += resource.renewed_by()
-        for need in needs:
-            if need in making:
-                before[number].add(making[need])
+        if needs is not free:
+            earlier = {making[need] for need in needs if need in making}
+            if earlier:
+                before[number] |= earlier
+            else:
+                # Thousands of routes in a row need the same link, which is there.
+                free = needs
         for claim in resource.claims() if freed else ():
             if claim in freed:
                 before[number].add(freed[claim])

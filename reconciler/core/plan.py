@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from intent.resources.resource import Change, Key, Resource
 from reconciler.core.errors import BackendError, RefusedError
@@ -28,8 +30,7 @@ class Impact(StrEnum):
     REMOVAL = "removal"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One step of a plan. A replacement is two: a deletion and a creation of the same key.
 
     ``after`` are the positions, in the plan, of the operations that must be done before; ``generation`` counts the
@@ -42,7 +43,7 @@ class Operation:
     observed: Resource | None
     reason: str
     impact: Impact
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    changes: Mapping[str, Change] = MappingProxyType({})
     takes: tuple[Key, ...] = ()
     after: tuple[int, ...] = ()
     generation: int = 0

@@ -132,13 +132,15 @@ class Rounds:
         not ours and in the way is left as it is.
         """
         in_the_way = _standing_on({conflict.over for conflict in seen.plan.conflicts}, desired)
-        return frozenset(
-            {*self.retries.held(now), *self.fights.held(now), *in_the_way, *seen.plan.connected(in_the_way)}
-        )
+        connected = seen.plan.connected(in_the_way) if in_the_way else in_the_way
+        return frozenset({*self.retries.held(now), *self.fights.held(now), *in_the_way, *connected})
 
     def open(self, seen: Look, desired: Desired, now: float) -> bool:
         """Return whether there is anything to do now."""
-        return bool(seen.plan.operations and to_be_tried(seen.plan, self.held(seen, desired, now)))
+        if not seen.plan.operations:
+            return False
+        held = self.held(seen, desired, now)
+        return not held or bool(to_be_tried(seen.plan, held))
 
     def take_note(self, seen: Look, now: float) -> None:
         """Forget failures of what is in order by now, and fights over what was left in peace since."""
