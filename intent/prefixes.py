@@ -15,7 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from intent.field_types import Text, described, wrong
 from intent.fields import PREFIX6_WORDS, parse_ipv6_prefix
 
-_GROUP = "[1-9a-f][0-9a-f]{0,3}:"
+# A group that is not zero, or a zero alone between such.
+_GROUP = "(?:[1-9a-f][0-9a-f]{0,3}:|0:(?![:0]))"
 _LENGTHS = {
     3: r"4[89]|[5-9]\d|1[01]\d|12[0-8]",
     4: r"6[4-9]|[7-9]\d|1[01]\d|12[0-8]",
@@ -24,7 +25,7 @@ _LENGTHS = {
     5: r"[89]\d|1[01]\d|12[0-8]",
     6: r"9[6-9]|1[01]\d|12[0-8]",
 }
-# Groups that are not zero, and then a length behind them all: nothing to shorten, and no bits behind the length.
+# Groups with nothing to shorten, and then a length behind them all, so that no bits are behind the length.
 _COMMON_WORDS = "|".join(f"(?:{_GROUP}){{{groups}}}:/(?:{lengths})" for groups, lengths in _LENGTHS.items())
 _COMMON = re.compile(_COMMON_WORDS, re.ASCII)
 _NOT_COMMON = re.compile(rf"^(?!(?:{_COMMON_WORDS})$).*$", re.ASCII | re.MULTILINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar, Final, Literal, NamedTuple, Self
@@ -177,29 +177,19 @@ class Route(Resource):
         return (body,) if frame.link is None else (body, frame.link)
 
     @classmethod
-    def expected(cls, desired: Iterable[tuple[Key, Self]], context: Names) -> Mapping[Hashable, Key]:
-        """Return what `comparable` makes of the kernel's rows of unicast routes, in its order (rt6_fill_node)."""
+    def expected(cls, desired: Iterable[tuple[Key, Self]], context: Names) -> Callable[[bytes], Key | None]:
+        """Return what tells for which unicast route a row of the kernel stands; see `_Expected`."""
         indices = {name: _number(RTA_OIF, index) for index, name in context.items()}
-        found: dict[Hashable, Key] = {}
+        expected = _Expected()
         for key, one in desired:
             index = indices.get(one.link or "")
-            if index is None or one.kind != "unicast" or one.next_hops != 1:
-                continue
-            frame = _frame(one.routing_table, one.metric, one.protocol, one.kind, one.gateway, one.link)
-            destination, to_length = _attribute(RTA_DST, one.destination)
-            source, from_length = _attribute(RTA_SRC, one.source)
-            start = bytes((10, to_length, from_length)) + frame.told
-            found[start + destination + source + frame.told_way + index] = key
-        return found
-
-    @classmethod
-    def comparable(cls, row: bytes) -> Hashable:
-        """Return a row without its flags and what the kernel adds of itself at the end; ``None`` if that is unusual.
-
-        The flags tell the state of the link and that the gateway was not looked for. What is left begins with all
-        attributes that `expected` knows, in order, so that where the two are equal nothing else is in the row.
-        """
-        return row[:8] + row[12:_TAIL] if row[_TAIL : _TAIL + 4] == _CACHEINFO and row[-8:] == _PREF_MEDIUM else None
+            if index is not None and one.kind == "unicast" and one.next_hops == 1:
+                frame = _frame(one.routing_table, one.metric, one.protocol, one.kind, one.gateway, one.link)
+                destination, to_length = _attribute(RTA_DST, one.destination)
+                source, from_length = _attribute(RTA_SRC, one.source)
+                prefixes = bytes((to_length, from_length)) + destination + source
+                expected.add(key, prefixes, frame.told + frame.told_way + index)
+        return expected.find
 
     @classmethod
     def decode(cls, row: bytes, context: Names) -> Self | None:
@@ -224,6 +214,34 @@ class Route(Resource):
             protocol=protocol,
             next_hops=max(1, len(hops)),
         )
+
+
+class _Expected:
+    """The rows of desired routes as the kernel spells them (rt6_fill_node), without what varies.
+
+    A row has its header, the table, the prefixes as far as there are any, all else that tells one route from another,
+    and at last two attributes that say nothing. The flags in the header do not count: they tell the state of the
+    link, and that the gateway was not looked for. The prefixes are kept for each route, the rest once.
+    """
+
+    def __init__(self) -> None:
+        self._rests: dict[bytes, bytes] = {}
+        self._keys: dict[bytes, Key] = {}
+
+    def add(self, key: Key, prefixes: bytes, rest: bytes) -> None:
+        """Expect a row with these lengths and attributes of prefixes, and this around them."""
+        number = self._rests.get(rest)
+        if number is None:
+            number = self._rests[rest] = len(self._rests).to_bytes(4, "big")
+        self._keys[prefixes + number] = key
+
+    def find(self, row: bytes) -> Key | None:
+        """Return the key of the route that the row stands for, if it is one of these."""
+        if row[_TAIL : _TAIL + 4] != _CACHEINFO or row[-8:] != _PREF_MEDIUM:
+            return None
+        end = 20 + (20 if row[1] else 0) + (20 if row[2] else 0)
+        number = self._rests.get(row[3:8] + row[12:20] + row[end:_TAIL])
+        return None if number is None else self._keys.get(row[1:3] + row[20:end] + number)
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,8 @@
 """What the kernel tells of changes to links, addresses, IPv6 routes and rules (rtnetlink(7), multicast groups).
 
-A notification says which table to look at. Only of a single route, and only when it is certain that it came after the
-last look at the routes, it is taken at its word: that is worth a look at 100,000 routes. Three things are worth knowing:
+A notification says which table to look at. Only of a single route, and only when it is certain that it came after
+the last look at the routes, it is taken at its word: that is worth a look at 100,000 routes. Three things are worth
+knowing:
 
 - The kernel drops what does not fit in the socket's buffer, says so once (ENOBUFS), and goes on dropping until the
   buffer was empty.
@@ -240,7 +241,7 @@ class NetlinkEvents(Events):
         self._filtered = wanted if netlink_filter.attach(self._socket, *wanted) else None
 
     def looked(self) -> None:
-        """Take note that a look at the routes has ended: where nothing has been told by now, all that will be is new."""
+        """Take note that a look at the routes has ended: where nothing is told by now, all that will be is newer."""
         if not self.closed:
             try:
                 self._socket.recv(1, socket.MSG_PEEK)

@@ -72,9 +72,10 @@ class Rtnetlink(Backend):
         """
         try:
             links = self._links()
+            link_rows = list(links)
         except BackendError as error:
             return dict.fromkeys(wanted, error)
-        names = {link.index(row): link.read(row, {}).name for row in links}
+        names = {link.index(row): link.read(row, {}).name for row in link_rows}
         # Of the links only their names count for others: their carrier comes and goes.
         known = tuple(names.items())
         if "route" in wanted:
@@ -83,15 +84,16 @@ class Rtnetlink(Backend):
             for stream in self._streams:
                 stream.attend(self._routing_tables)
         looks: dict[str, Callable[[Partitions], Rows]] = {
-            "link": lambda _: links,
             "address": lambda _: self._rows(RTM_GETADDR, [bytes(8)], RTM_NEWADDR),
             "route": self._routes,
             "rule": lambda _: self._rules(),
         }
         found: dict[str, Dump | BackendError] = {}
-        for table, partitions in wanted.items():
+        if "link" in wanted:
+            found["link"] = Dump(link_rows, names, links.digest)
+        for table in [table for table in looks if table in wanted]:
             try:
-                rows = looks[table](partitions)
+                rows = looks[table](wanted[table])
                 found[table] = Dump(rows, names, (rows.digest, known))
             except BackendError as error:
                 found[table] = error

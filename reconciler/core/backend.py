@@ -18,6 +18,7 @@ Partitions = frozenset[Hashable] | None
 class Dump:
     """The rows of one table, raw as the backend got them, and what is needed to decode any of them.
 
+    The rows can be taken once, since a backend need not keep what it has handed out.
     Two dumps of one table with the same ``digest``, where they have one, are the same in rows and context: what was
     decoded of the first need not be decoded again.
     """

@@ -357,10 +357,11 @@ class _Comparison:
     def _operations(self) -> list[Operation]:
         operations = []
         for key, verdict in self.verdicts.items():
-            want, have = self.want.get(key), self.have.get(key)
+            want = self.want.get(key)
             if verdict is _NOT_THERE:
                 operations.append(Operation(Action.CREATE, key, want, None, verdict.reason, Impact.ADDITION))
                 continue
+            have = self.have.get(key)
             if verdict.remove and have is not None and not self._vanishes(have):
                 impact = Impact.REPLACEMENT if verdict.make else Impact.REMOVAL
                 operations.append(

@@ -3,8 +3,9 @@
 Most looks find what was there before, and most rows are of what is as desired, so as little as possible is decoded:
 
 - A dump with the digest of the last one of its table is not even split into rows: all is as it was.
-- A row that is what a kind `expects` of a desired object stands for that very object: it is not decoded, and wherever
-  desired and observed are the same object nothing has to be compared.
+- A row that is what a kind has `expected` of a desired object stands for that very object: it is not decoded, and
+  wherever desired and observed are the same object nothing has to be compared.
+- A row that was there before is known again by its hash.
 - What is told of single rows is laid over what was seen; the table is not looked at.
 
 What is left over is `Observation.unsettled`, and that is all that `reconciler.core.diff` has to judge.
@@ -13,7 +14,8 @@ What is left over is `Observation.unsettled`, and that is all that `reconciler.c
 from __future__ import annotations
 
 import struct
-from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from array import array
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -24,7 +26,7 @@ from reconciler.core.backend import Backend, Dump, Partitions, RowNews
 from reconciler.core.desired import Desired
 from reconciler.core.errors import BackendError, RejectedError
 from reconciler.core.inventory import Inventory
-from reconciler.core.overlay import OverlaidSet, Overlay
+from reconciler.core.overlay import Joined, OverlaidSet, Overlay
 from reconciler.core.relations import completed, expecting, remembering
 
 MOST_LAID_OVER = 1000
@@ -41,6 +43,34 @@ class TableView(NamedTuple):
     kinds: Set[type[Resource]]
     spaces: Set[str]
     resources: Mapping[Key, Resource]
+
+
+class _Owned(Set[Key]):
+    """The keys of what is ours: those ``named``, and in some spaces those whose objects say so themselves."""
+
+    def __init__(self, named: Set[Key], speaking: Mapping[str, Mapping[Key, Resource]]) -> None:
+        self._named = named
+        self._speaking = speaking
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, Key) and key.space in self._speaking:
+            resource = self._speaking[key.space].get(key)
+            return resource is not None and resource.owned()
+        return key in self._named
+
+    def __iter__(self) -> Iterator[Key]:
+        yield from self._named
+        for resources in self._distinct():
+            for key, resource in resources.items():
+                if resource.owned():
+                    yield key
+
+    def __len__(self) -> int:
+        own = (resource.owned() for resources in self._distinct() for resource in resources.values())
+        return len(self._named) + sum(own)
+
+    def _distinct(self) -> Iterable[Mapping[Key, Resource]]:
+        return {id(resources): resources for resources in self._speaking.values()}.values()
 
 
 def _view(name: str, resources: Mapping[Key, Resource]) -> TableView:
@@ -135,21 +165,20 @@ class Observer:
             and all(one is other for one, other in zip(before, tables, strict=True))
         ):
             return observation
-        resources: dict[Key, Resource] = {}
-        owned: set[Key] = set()
-        unseen: dict[str, BackendError] = {}
-        for name in wanted:
-            table = self._tables.get(name)
-            if isinstance(table, BackendError):
-                unseen[name] = table
-            elif table is not None:
-                resources |= table.resources
-                owned |= table.owned
         seen = [table for table in tables if isinstance(table, _Table)]
+        resources = Joined({space: table.resources for table in seen for space in table.spaces})
+        owned = {key for table in seen for key in table.owned}
         _own_parts([table for table in seen if table.has_owned_parts], owned)
         unsettled = Unsettled(desired, _unsettled(desired, resources, owned, seen))
-        views = tuple(TableView(table.name, table.kinds, table.spaces, table.resources) for table in seen)
-        observation = Observation(resources, frozenset(owned), unseen, unsettled, views)
+        observation = Observation(
+            resources,
+            _Owned(
+                owned, {space: table.resources for table in seen if table.rows_stand_alone for space in table.spaces}
+            ),
+            {name: table for name in wanted if isinstance(table := self._tables.get(name), BackendError)},
+            unsettled,
+            tuple(TableView(table.name, table.kinds, table.spaces, table.resources) for table in seen),
+        )
         self._last = tables, desired, observation
         return observation
 
@@ -205,9 +234,11 @@ class Observer:
 
 @dataclass(slots=True)
 class _Table:
-    """The objects in the rows of one table, by key, and which of them are ours; the digest is that of the dump.
+    """The objects in the rows of one table, by key; the digest is that of the dump.
 
-    ``twins`` are the keys of which there is more than one row.
+    Where rows stand alone an object tells by itself whether it is ours; elsewhere ``owned`` are those that are. Rows
+    that stand alone in a dump with a digest are known again: ``hashes`` has that of each, and ``keys`` the keys of
+    their objects. ``twins`` are the keys of which there is more than one row.
     """
 
     name: str
@@ -220,6 +251,8 @@ class _Table:
     resources: dict[Key, Resource] = field(default_factory=dict)
     owned: set[Key] = field(default_factory=set)
     twins: set[Key] = field(default_factory=set)
+    hashes: array[int] = field(default_factory=lambda: array("q"))
+    keys: list[Key | None] = field(default_factory=list)
     differing: tuple[Desired, list[Key]] | None = None
 
     def is_as(self, other: _Table) -> bool:
@@ -257,7 +290,7 @@ class _Reader:
         if known is not None and dump.digest is not None and dump.digest == known.digest:
             return known
         try:
-            found = self._decode(dump)
+            found = self._decode(dump, known)
         except _UNREADABLE as exc:
             return RejectedError(f"table {self._name}: a row could not be understood: {exc!r}")
         return known if known is not None and dump.digest is None and known.is_as(found) else found
@@ -277,7 +310,7 @@ class _Reader:
                 return resource
         return None
 
-    def _decode(self, dump: Dump) -> _Table:
+    def _decode(self, dump: Dump, known: _Table | None) -> _Table:
         found = _Table(
             self._name,
             dump.digest,
@@ -285,42 +318,48 @@ class _Reader:
             not any(completed(kind) or remembering(kind) or kind.owned_as_part for kind in self._kinds),
             any(kind.owned_as_part for kind in self._kinds),
         )
-        for row in self._unexpected(dump, found):
+        note = found.rows_stand_alone and dump.digest is not None
+        rows = dump.rows if known is None or not note else _new_rows(dump, known, found)
+        for row in self._unexpected(rows, note, found):
             resource = self.decode(row, dump.context)
             if resource is not None:
                 self._take(resource, found)
+            if note:
+                found.hashes.append(hash(row))
+                found.keys.append(None if resource is None else resource.key)
         for kind in filter(completed, self._kinds):
             found.resources.update((one.key, one) for one in list(kind.related(found.resources.values())))
         return found
 
-    def _unexpected(self, dump: Dump, found: _Table) -> Iterable[Any]:
+    def _unexpected(self, rows: Iterable[Any], note: bool, found: _Table) -> Iterable[Any]:
         """Take the rows that are of what is as desired; return the others."""
         kind = next(filter(expecting, self._kinds), None)
         members = None if kind is None else self._basis.desired.kinds.get(kind)
         if kind is None or members is None:
-            return dump.rows
-        rows = iter(dump.rows)
+            return rows
+        rows = iter(rows)
         # It costs less to decode a few rows than to spell out what all should be.
         few = list(islice(rows, len(members[0]) // ROWS_DECODED_FIRST))
         if len(few) < len(members[0]) // ROWS_DECODED_FIRST:
             return few
-        expected = kind.expected(zip(*members, strict=True), dump.context)
-        comparable = kind.comparable
+        expected = kind.expected(zip(*members, strict=True), found.context)
         as_desired: list[Key] = []
         others = []
         for row in chain(few, rows):
-            key = expected.get(comparable(row))
+            key = expected(row)
             if key is None:
                 others.append(row)
             else:
                 as_desired.append(key)
+                if note:
+                    found.hashes.append(hash(row))
         if as_desired:
+            found.keys += as_desired if note else ()
             found.kinds.add(kind)
             found.spaces.add(as_desired[0].space)
-            found.resources = dict(
+            found.resources.update(
                 zip(as_desired, map(self._basis.desired.by_key.__getitem__, as_desired), strict=True)
             )
-            found.owned = {key for key, resource in found.resources.items() if resource.owned()}
         return others
 
     def _take(self, resource: Resource, found: _Table) -> None:
@@ -333,16 +372,41 @@ class _Reader:
         want = desired.by_key.get(key)
         if key in found.resources:
             found.twins.add(key)
-            if not _prevails(resource, ours, found.resources[key], key in found.owned, want is not None):
+            there = found.resources[key]
+            if not _prevails(resource, ours, there, key in found.owned or there.owned(), want is not None):
                 return
         found.kinds.add(type(resource))
         found.spaces.add(key.space)
         # The same object where it is equal: there is one in memory, and it need not be compared again.
         found.resources[key] = want if want is not None and want == resource else resource
-        if ours:
+        if ours and not found.rows_stand_alone:
             found.owned.add(key)
         else:
             found.owned.discard(key)
+
+
+def _new_rows(dump: Dump, known: _Table, found: _Table) -> Iterable[Any]:
+    """Take over what is known of rows that were there before; return the others.
+
+    A row is known again by its hash of 64 bits, keyed anew in each process: that one of 100,000 rows becomes another of
+    the same hash as one before happens less often than once in 10¹⁴ looks.
+    """
+    before = dict(zip(known.hashes, known.keys, strict=True))
+    if not before or known.twins or known.context != dump.context or len(before) < len(known.hashes):
+        return dump.rows
+    new = []
+    for row in dump.rows:
+        number = hash(row)
+        if number in before:
+            found.hashes.append(number)
+            found.keys.append(before.pop(number))
+        else:
+            new.append(row)
+    found.kinds, found.spaces, found.resources = known.kinds | found.kinds, set(known.spaces), dict(known.resources)
+    for key in before.values():
+        if key is not None:
+            del found.resources[key]
+    return new
 
 
 def _wanted(desired: Desired, inventory: Inventory) -> dict[str, Partitions]:
@@ -387,7 +451,7 @@ def _settled(want: Resource, have: Resource | None) -> bool:
 
 
 def _unsettled(
-    desired: Desired, resources: Mapping[Key, Resource], owned: set[Key], tables: Iterable[_Table]
+    desired: Desired, resources: Mapping[Key, Resource], owned: set[Key], tables: Sequence[_Table]
 ) -> Sequence[Key]:
     """Return what may differ: first what is desired, then what is ours beside that, each in the order it came in."""
     looked_at = {table.name: table for table in tables}
@@ -397,6 +461,10 @@ def _unsettled(
         some = set(found)
         found = [key for key in desired.by_key if key in some]
     surplus = owned.difference(desired.by_key)
+    for table in tables:
+        if table.rows_stand_alone:
+            others = table.resources.keys() - desired.by_key.keys()
+            surplus |= {key for key in others if table.resources[key].owned()}
     return [*found, *(key for key in resources if key in surplus)] if surplus else found
 
 

@@ -1,12 +1,41 @@
-"""Large mappings and sets with a few changes laid over them, so that a change costs nothing in proportion to them."""
+"""Large mappings and sets as views on others: joined, or with a few changes laid over them, without a copy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import TypeVar
+
+from intent.resources.resource import Key
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class Joined(Mapping[Key, V]):
+    """Mappings of which each has all keys of some spaces."""
+
+    def __init__(self, by_space: Mapping[str, Mapping[Key, V]]) -> None:
+        self._by_space = by_space
+
+    def __getitem__(self, key: Key) -> V:
+        """Return the value. Raises KeyError."""
+        return self._by_space[key.space][key]
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is a value."""
+        return isinstance(key, Key) and key in self._by_space.get(key.space, ())
+
+    def __iter__(self) -> Iterator[Key]:
+        """Yield the keys."""
+        for part in self._parts():
+            yield from part
+
+    def __len__(self) -> int:
+        """Return the number of values."""
+        return sum(map(len, self._parts()))
+
+    def _parts(self) -> Iterable[Mapping[Key, V]]:
+        return {id(part): part for part in self._by_space.values()}.values()
 
 
 class Overlay(Mapping[K, V]):
