@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, RootModel
@@ -197,27 +196,47 @@ def _words(destination: str, source: str) -> str:
 def expand(routes: Routes, node: Node, references: References) -> Iterator[Resource | Batch]:
     """Yield the routes, with the mark of those that babel does not announce."""
     for item in routes.root:
-        gateway = None if item.via is None else item.via.gateway
-        route = partial(
-            Route,
-            routing_table=item.table_in(node),
-            metric=item.metric,
-            kind="unicast" if item.kind is None else item.kind,
-            link=None if item.via is None else item.via.interface,
-            gateway=None if gateway is None else str(gateway),
+        make, alike = _maker(item, node)
+        if len(item.to) == len(item.from_) == 1:
+            yield make(item.to[0], item.from_[0])
+        elif len(item.to) > 1:
+            yield _to_many(make, alike, item.to, item.from_[0])
+        else:
+            yield _from_many(make, alike, item.to[0], item.from_)
+
+
+def _maker(item: RouteItem, node: Node) -> tuple[Callable[[str, str], Route], tuple[Hashable, ...]]:
+    """Return what makes the routes of an item out of destination and source, and what they have in common."""
+    table, metric = item.table_in(node), item.metric
+    kind = "unicast" if item.kind is None else item.kind
+    link = None if item.via is None else item.via.interface
+    gateway = None if item.via is None or item.via.gateway is None else str(item.via.gateway)
+
+    def make(destination: str, source: str) -> Route:
+        return Route(
+            routing_table=table,
+            destination=destination,
+            source=source,
+            metric=metric,
+            kind=kind,
+            link=link,
+            gateway=gateway,
             protocol=PROTOCOL_HELD,
         )
-        if len(item.to) == len(item.from_) == 1:
-            yield route(destination=item.to[0], source=item.from_[0])
-        elif len(item.to) > 1:
-            yield _batch(route, "destination", item.to, source=item.from_[0])
-        else:
-            yield _batch(route, "source", item.from_, destination=item.to[0])
+
+    return make, (table, metric, kind, link, gateway)
 
 
-def _batch(route: partial[Route], varying: str, prefixes: tuple[str, ...], **other: str) -> Batch:
-    alike = (varying, *sorted(other.items()), *sorted(route.keywords.items()))
-    return Batch(alike, prefixes, lambda prefix: route(**other, **{varying: prefix}))
+def _to_many(
+    make: Callable[[str, str], Route], alike: tuple[Hashable, ...], destinations: tuple[str, ...], source: str
+) -> Batch:
+    return Batch(("to", source, *alike), destinations, lambda destination: make(destination, source))
+
+
+def _from_many(
+    make: Callable[[str, str], Route], alike: tuple[Hashable, ...], destination: str, sources: tuple[str, ...]
+) -> Batch:
+    return Batch(("from", destination, *alike), sources, lambda source: make(destination, source))
 
 
 FEATURE = Feature(

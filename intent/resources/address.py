@@ -39,6 +39,7 @@ class Address(Resource):
     """
 
     table: ClassVar[str] = "address"
+    refers_to: ClassVar[frozenset[str] | None] = frozenset({"link", "address"})
     inventoried: ClassVar[bool] = True
 
     link: str

@@ -56,6 +56,7 @@ class BabelAnnouncement(Resource):
     metric: int | None = None
 
     table: ClassVar[str] = "babel"
+    refers_to: ClassVar[frozenset[str] | None] = frozenset({"route", "babeld"})
     partitioned: ClassVar[bool] = True
     inventoried: ClassVar[bool] = True
 

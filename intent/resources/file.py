@@ -99,6 +99,7 @@ class File(Resource):
     mode: int | None = 0o644
 
     table: ClassVar[str] = "file"
+    refers_to: ClassVar[frozenset[str] | None] = frozenset()
     partitioned: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("content", "mode")
 
@@ -185,6 +186,7 @@ class KeyFile(Resource):
     private_key: PrivateKey | None
 
     table: ClassVar[str] = "key file"
+    refers_to: ClassVar[frozenset[str] | None] = frozenset()
     partitioned: ClassVar[bool] = True
 
     @property

@@ -48,6 +48,7 @@ class Rule(Resource):
     """
 
     table: ClassVar[str] = "rule"
+    refers_to: ClassVar[frozenset[str] | None] = frozenset()
 
     family: Literal["ipv4", "ipv6"]
     priority: int

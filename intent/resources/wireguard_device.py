@@ -44,6 +44,7 @@ class WireGuardDevice(Resource):
     """
 
     table: ClassVar[str] = TABLE
+    refers_to: ClassVar[frozenset[str] | None] = frozenset({"link", "file"})
     partitioned: ClassVar[bool] = True
     owned_as_part: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("private_key", "fwmark")

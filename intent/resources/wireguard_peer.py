@@ -48,6 +48,7 @@ class WireGuardPeer(Resource):
     """
 
     table: ClassVar[str] = TABLE
+    refers_to: ClassVar[frozenset[str] | None] = frozenset({"link", "wireguard"})
     partitioned: ClassVar[bool] = True
     owned_as_part: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = (

@@ -30,6 +30,7 @@ class WireGuardPort(Resource):
     """
 
     table: ClassVar[str] = TABLE
+    refers_to: ClassVar[frozenset[str] | None] = frozenset({"link", "wireguard"})
     partitioned: ClassVar[bool] = True
     # Every interface that is up has a port; whether we chose it can be remembered only.
     adopts: ClassVar[bool] = True

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
+from threading import Event
 from typing import NamedTuple
 
 from intent.resources.netlink import (
@@ -146,7 +147,10 @@ class NetlinkSocket:
             return
         with ThreadPoolExecutor(max_workers=1) as sender:
             while batch is not None:
-                under_way = sender.submit(self._exchange, batch)
+                begun = Event()
+                under_way = sender.submit(self._exchange, batch, begun)
+                # The other thread needs the interpreter to begin, and not while the kernel works.
+                begun.wait()
                 batch, following = following, next(batches, None)
                 yield from under_way.result()
 
@@ -219,7 +223,9 @@ class NetlinkSocket:
             self._ports.append(opened.getsockname()[0])
         return self._socket
 
-    def _exchange(self, batch: _Batch) -> list[Refusal | None]:
+    def _exchange(self, batch: _Batch, begun: Event | None = None) -> list[Refusal | None]:
+        if begun is not None:
+            begun.set()
         self._transmit(batch.data)
         refusals: list[Refusal | None] = [None] * batch.length
         for kind, flags, sequence, payload in self._messages():

@@ -79,7 +79,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from intent.problems import IntentError
     from reconciler.core.errors import RefusedError, RolledBackError, StellwerkError
     from reconciler.core.plan import PlanError
+    from reconciler.services.collector import expect_many_objects
 
+    expect_many_objects()
     try:
         result = stellwerk.main(arguments, prog_name="stellwerk", standalone_mode=False)
         return result if isinstance(result, int) else exit_codes.DONE

@@ -270,40 +270,50 @@ def _send(
             if requests:
                 yield number, requests[0]
 
-    _send_wave(first(), errors, backends)
+    _Wave(first(), backends).send(errors)
     for step in range(1, max(map(len, later.values()), default=0)):
         wave = (
             (number, requests[step])
             for number, requests in later.items()
             if len(requests) > step and errors[number] is None
         )
-        _send_wave(wave, errors, backends)
+        _Wave(wave, backends).send(errors)
     return errors
 
 
-def _send_wave(
-    wave: Iterator[tuple[int, Request]], errors: list[BackendError | None], backends: Sequence[Backend]
-) -> None:
-    senders: dict[type[Request], Backend | None] = {}
+class _Wave:
+    """Numbered requests on their way: neighbours for one backend go out together, as it takes them."""
 
-    def sender_of(member: tuple[int, Request]) -> Backend | None:
-        kind = type(member[1])
-        if kind not in senders:
-            senders[kind] = next((backend for backend in backends if issubclass(kind, backend.requests)), None)
-        return senders[kind]
+    def __init__(self, requests: Iterator[tuple[int, Request]], backends: Sequence[Backend]) -> None:
+        self._requests = requests
+        self._backends = backends
+        self._next = next(requests, None)
+        self._senders: dict[type[Request], Backend | None] = {}
 
-    for sender, members in groupby(wave, key=sender_of):
-        numbers: list[int] = []
-        requests = _numbered(members, numbers)
-        answers = _unserved(requests) if sender is None else sender.send(requests)
-        for number, answer in zip(numbers, answers, strict=True):
-            errors[number] = answer
+    def send(self, errors: list[BackendError | None]) -> None:
+        """Send all of them, and put down the errors by their numbers."""
+        while self._next is not None:
+            sender = self._sender(type(self._next[1]))
+            numbers: list[int] = []
+            run = self._run(sender, numbers)
+            answers = _unserved(run) if sender is None else sender.send(run)
+            for number, answer in zip(numbers, answers, strict=True):
+                errors[number] = answer
 
+    def _run(self, sender: Backend | None, numbers: list[int]) -> Iterator[Request]:
+        while self._next is not None:
+            number, request = self._next
+            if self._sender(type(request)) is not sender:
+                return
+            numbers.append(number)
+            self._next = next(self._requests, None)
+            yield request
 
-def _numbered(members: Iterator[tuple[int, Request]], numbers: list[int]) -> Iterator[Request]:
-    for number, request in members:
-        numbers.append(number)
-        yield request
+    def _sender(self, kind: type[Request]) -> Backend | None:
+        if kind not in self._senders:
+            serving = (backend for backend in self._backends if issubclass(kind, backend.requests))
+            self._senders[kind] = next(serving, None)
+        return self._senders[kind]
 
 
 def _unserved(requests: Iterable[Request]) -> list[BackendError | None]:

@@ -74,7 +74,7 @@ def apply_once(text: bytes, state: Path) -> dict[str, Cost]:
     with this_node(state) as here, here.state.locked():
         resolved = here.resolvers.resolve(references(node)).references
         rounds = Rounds(here.backends, here.state)
-        desired = phase("expand", lambda: Desired(expand(node, resolved)))
+        desired = phase("expand", lambda: Desired(expand(node, resolved).by_key))
         seen = phase("look and diff", lambda: rounds.look(desired))
         done = phase("apply and verify", lambda: rounds.apply(seen, desired, time.monotonic))
     assert not done.failed, done.remaining.plan

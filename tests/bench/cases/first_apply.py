@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from reconciler.services.collector import expect_many_objects
 from tests.bench.case import Case
 from tests.bench.findings import Finding, Measured
 from tests.bench.inputs import ip_batch, node_file, prefixes
@@ -61,5 +62,6 @@ CASE = Case(
 )
 
 if __name__ == "__main__":
+    expect_many_objects()
     costs = apply_once(Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]))
     print(json.dumps({phase: asdict(cost) for phase, cost in costs.items()}))
