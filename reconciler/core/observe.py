@@ -55,7 +55,8 @@ class _Owned(Set[Key]):
     def __contains__(self, key: object) -> bool:
         if isinstance(key, Key) and key.space in self._speaking:
             resource = self._speaking[key.space].get(key)
-            return resource is not None and resource.owned()
+            if resource is not None:
+                return resource.owned()
         return key in self._named
 
     def __iter__(self) -> Iterator[Key]:
@@ -166,15 +167,13 @@ class Observer:
         ):
             return observation
         seen = [table for table in tables if isinstance(table, _Table)]
-        resources = Joined({space: table.resources for table in seen for space in table.spaces})
+        resources = Joined(_by_space(seen))
         owned = {key for table in seen for key in table.owned}
         _own_parts([table for table in seen if table.has_owned_parts], owned)
         unsettled = Unsettled(desired, _unsettled(desired, resources, owned, seen))
         observation = Observation(
             resources,
-            _Owned(
-                owned, {space: table.resources for table in seen if table.rows_stand_alone for space in table.spaces}
-            ),
+            _Owned(owned, _by_space([table for table in seen if table.rows_stand_alone])),
             {name: table for name in wanted if isinstance(table := self._tables.get(name), BackendError)},
             unsettled,
             tuple(TableView(table.name, table.kinds, table.spaces, table.resources) for table in seen),
@@ -430,6 +429,19 @@ def _prevails(resource: Resource, ours: bool, other: Resource, other_ours: bool,
         return ours
     foreign = other if ours else resource
     return ours is not (wanted and not foreign.automatic())
+
+
+def _by_space(tables: Iterable[_Table]) -> dict[str, Mapping[Key, Resource]]:
+    """Return all objects with keys in each space. More than one table may have some, as files and key files do."""
+    found: dict[str, Mapping[Key, Resource]] = {}
+    for table in tables:
+        resources: Mapping[Key, Resource] = table.resources
+        spaces = set(table.spaces)
+        for other in {id(other): other for space in spaces if (other := found.get(space)) is not None}.values():
+            resources = {**other, **resources}
+            spaces |= {space for space, there in found.items() if there is other}
+        found |= dict.fromkeys(spaces, resources)
+    return found
 
 
 def _own_parts(tables: Iterable[_Table], owned: set[Key]) -> None:
