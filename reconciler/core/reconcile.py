@@ -182,20 +182,23 @@ class Rounds:
     def _judge(self, outcomes: Sequence[Outcome], left: Plan, now: float, actors: Mapping[str, str]) -> frozenset[Key]:
         """Note what to try again and when; return what is fought over from now on."""
         again = {operation.key for operation in left.operations}
-        fought: set[Key] = set()
         ends = _ends(outcomes)
-        for key, outcome in ends.items():
+        done = {key for key, outcome in ends.items() if outcome.result is Result.DONE}
+        for key, outcome in ends.items() if again or len(done) < len(ends) else ():
             table = outcome.operation.resource.table
             if outcome.result is Result.FAILED and outcome.error is not None:
                 self.retries.failed(key, table, outcome.error, now)
             elif outcome.result is Result.DONE and key in again:
                 undone = StaleError(f"{key}: was done, and at a second look it was not so")
                 self.retries.failed(key, table, undone, now)
-            elif outcome.result is Result.DONE:
-                self.retries.succeeded(key)
-                if key in self._made and self.fights.repaired(key, actors.get(table, ""), now):
-                    fought.add(key)
-        self._made |= {key for key, outcome in ends.items() if outcome.result is Result.DONE}
+        lasting = done - again
+        self.retries.succeeded(lasting)
+        fought = {
+            key
+            for key in self._made & lasting
+            if self.fights.repaired(key, actors.get(ends[key].operation.resource.table, ""), now)
+        }
+        self._made |= done
         self.fights.forget_calm(now)
         return frozenset(fought)
 
@@ -300,11 +303,9 @@ def _lacking(outcome: Outcome, lacks: Mapping[Key, UnsupportedError]) -> Outcome
 
 def _ends(outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:
     """Return what became of each object: of the two operations of a replacement the failed one, else the last."""
-    ends: dict[Key, Outcome] = {}
-    for outcome in outcomes:
-        known = ends.get(outcome.operation.key)
-        if known is None or known.result is not Result.FAILED:
-            ends[outcome.operation.key] = outcome
+    ends = {outcome.operation.key: outcome for outcome in outcomes}
+    if len(ends) < len(outcomes):
+        ends |= {outcome.operation.key: outcome for outcome in outcomes if outcome.result is Result.FAILED}
     return ends
 
 

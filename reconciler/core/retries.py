@@ -54,9 +54,10 @@ class Retries:
         delay = backoff(attempts, SHORTEST_SECONDS, LONGEST_SECONDS, self._random) if error.retry_helps else math.inf
         self.failures[key] = Failure(str(error), attempts, now + delay, table)
 
-    def succeeded(self, key: Key) -> None:
-        """Forget about the object."""
-        self.failures.pop(key, None)
+    def succeeded(self, keys: Set[Key]) -> None:
+        """Forget about the objects."""
+        for key in self.failures.keys() & keys:
+            del self.failures[key]
 
     def hasten(self, tables: Set[str], now: float) -> None:
         """Have what waits tried within `HASTE_SECONDS` where it lies in tables in which something has changed."""
