@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from intent.resources import kinds
 from intent.resources.resource import Key, Resource
@@ -33,6 +33,7 @@ MOST_LAID_OVER = 1000
 """After how many rows that changed one by one their table is looked at again."""
 ROWS_DECODED_FIRST = 8
 """Of up to one row in so many desired objects each is decoded."""
+T = TypeVar("T")
 _UNREADABLE = (ValueError, LookupError, struct.error)
 
 
@@ -51,6 +52,10 @@ class _Owned(Set[Key]):
     def __init__(self, named: Set[Key], speaking: Mapping[str, Mapping[Key, Resource]]) -> None:
         self._named = named
         self._speaking = speaking
+
+    @classmethod
+    def _from_iterable(cls, members: Iterable[T]) -> Set[T]:
+        return frozenset(members)
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, Key) and key.space in self._speaking:

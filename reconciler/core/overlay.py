@@ -9,6 +9,7 @@ from intent.resources.resource import Key
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class Joined(Mapping[Key, V]):
@@ -76,6 +77,11 @@ class OverlaidSet(Set[K]):
     def __init__(self, below: Set[K], changes: Mapping[K, bool]) -> None:
         self._below = below
         self._changes = changes
+
+    @classmethod
+    def _from_iterable(cls, members: Iterable[T]) -> Set[T]:
+        # What `&`, `|`, `-` and `^` give is no view any more.
+        return frozenset(members)
 
     def __contains__(self, key: object) -> bool:
         """Return whether it is a member."""

@@ -52,10 +52,12 @@ class DirtySet:
             self.because[because] = None
 
     def mark_rows(self, rows: Mapping[str, Sequence[RowNews]], because: str) -> None:
-        """Have taken note of single rows that have changed."""
+        """Have taken note of single rows that have changed; of what is looked at as a whole they need not be kept."""
         for table, news in rows.items():
-            self._rows.setdefault(table, []).extend(news)
-            self.because[because] = None
+            if news:
+                self.because[because] = None
+                if not self.all and table not in self.tables:
+                    self._rows.setdefault(table, []).extend(news)
 
     def mark_all(self, because: str) -> None:
         """Have everything looked at."""
@@ -64,6 +66,8 @@ class DirtySet:
 
     def take(self) -> Dirty:
         """Return what to look at, and begin anew."""
-        taken = Dirty(None if self.all else frozenset(self.tables), self._rows, ", ".join(self.because))
+        tables = None if self.all else frozenset(self.tables)
+        rows = {} if tables is None else {table: news for table, news in self._rows.items() if table not in tables}
+        taken = Dirty(tables, rows, ", ".join(self.because))
         self.tables, self._rows, self.all, self.because = set(), {}, False, {}
         return taken
