@@ -17,6 +17,7 @@ import struct
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -72,6 +73,10 @@ class _Owned(Set[Key]):
                     yield key
 
     def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         own = (resource.owned() for resources in self._distinct() for resource in resources.values())
         return len(self._named) + sum(own)
 

@@ -6,7 +6,9 @@ Synced or drifted: is the node what its intent says? Healthy or degraded: does a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from reconciler.core import facts
@@ -112,7 +114,7 @@ def standing(loop: Loop) -> dict[str, Any]:
         },
         "intent": _intent(loop),
         "trial": _trial(loop),
-        "objects": _objects(loop)[:MOST_OBJECTS],
+        "objects": list(islice(_objects(loop), MOST_OBJECTS)),
         "owned": 0 if loop.seen is None else len(loop.seen.observation.owned),
         "checks": [{"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks],
         "notes": [] if loop.wanted is None else list(loop.wanted.notes),
@@ -164,13 +166,12 @@ def _trial(loop: Loop) -> dict[str, Any] | None:
     }
 
 
-def _objects(loop: Loop) -> list[dict[str, Any]]:
-    """Return the objects that are not as they should be, each with its state and the reason."""
+def _objects(loop: Loop) -> Iterator[dict[str, Any]]:
+    """Yield the objects that are not as they should be, each with its state and the reason."""
     if loop.seen is None:
-        return []
+        return
     plan = loop.seen.plan
     fights, failures = loop.rounds.fights.all(), loop.rounds.retries.failures
-    found = []
     for operation in plan.operations:
         told = {**facts.named(operation.key, operation.resource), "state": "drifted", "reason": operation.reason}
         if (failure := failures.get(operation.key)) is not None:
@@ -182,12 +183,8 @@ def _objects(loop: Loop) -> list[dict[str, Any]]:
                 "reason": _fight(str(operation.key), fight.actor),
                 "retry_at": fight.until,
             }
-        found.append(told)
-    found += [
-        {**facts.named(held.resource.key, held.resource), "state": "pending", "reason": held.reason}
-        for held in plan.pending
-    ]
-    found += [
-        {**facts.named(conflict.key), "state": "in conflict", "reason": conflict.reason} for conflict in plan.conflicts
-    ]
-    return found
+        yield told
+    for held in plan.pending:
+        yield {**facts.named(held.resource.key, held.resource), "state": "pending", "reason": held.reason}
+    for conflict in plan.conflicts:
+        yield {**facts.named(conflict.key), "state": "in conflict", "reason": conflict.reason}
