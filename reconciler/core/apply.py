@@ -59,14 +59,13 @@ def carry_out(
     ``watch`` is told each outcome as soon as it is known. Raises StellwerkError when the store cannot be read.
     """
     inventory = store.load()
-    renewed = {operation.key for operation in plan.operations if operation.action is Action.CREATE}
     course = _Course(plan, held)
     for group in course.groups():
         stops = course.stops(group)
         ready = [operation for operation, stop in zip(group, stops, strict=True) if stop is None]
         inventory, unrecorded = _recorded(store, inventory, ready)
         going = [operation for operation in ready if operation.key not in unrecorded]
-        undrained = _send(going, _draining, backends)
+        undrained = _drained(going, backends)
         errors = _send(going, _requests, backends)
         sent = map(_tried, going, errors, undrained)
         tried = (_tried(one, unrecorded[one.key], None) if one.key in unrecorded else next(sent) for one in ready)
@@ -76,7 +75,7 @@ def carry_out(
         ]
         with suppress(StellwerkError):
             # What stays recorded though it is gone is forgotten at a later look.
-            inventory = _write(store, inventory, inventory.without(_gone(news, renewed)))
+            inventory = _write(store, inventory, inventory.without(_gone(news, plan)))
         course.go_on(news)
         for outcome in news:
             watch(outcome)
@@ -201,11 +200,13 @@ def _made(operations: Iterable[Operation]) -> list[tuple[Resource, Resource | No
     return [(op.desired, op.observed) for op in operations if op.desired is not None]
 
 
-def _gone(outcomes: Iterable[Outcome], renewed: Set[Key]) -> list[Key]:
+def _gone(outcomes: Iterable[Outcome], plan: Plan) -> list[Key]:
     """Return what is confirmed to be removed. What goes only when another is made anew is not: a look will tell."""
-    done = [outcome.operation for outcome in outcomes if outcome.result is Result.DONE]
-    deleted = [op for op in done if op.action is Action.DELETE and op.resource.replaced_through() not in renewed]
-    return [key for op in deleted for key in (op.key, *op.takes)]
+    deleted = [one.operation for one in outcomes if one.operation.action is Action.DELETE and one.result is Result.DONE]
+    through = {whole for operation in deleted if (whole := operation.resource.replaced_through()) is not None}
+    renewed = {one.key for one in plan.operations if one.action is Action.CREATE} if through else set()
+    confirmed = [one for one in deleted if one.resource.replaced_through() not in renewed]
+    return [key for operation in confirmed for key in (operation.key, *operation.takes)]
 
 
 def _recorded(
@@ -239,6 +240,13 @@ def _requests(operation: Operation) -> tuple[Request, ...]:
     if operation.action is Action.UPDATE and operation.observed is not None:
         return operation.resource.update(operation.observed, operation.changes)
     return operation.resource.create()
+
+
+def _drained(operations: Sequence[Operation], backends: Sequence[Backend]) -> Sequence[BackendError | None]:
+    """Have others stop using what is deleted for good; return what kept each operation's object from being drained."""
+    if not any(operation.impact is Impact.REMOVAL for operation in operations):
+        return [None] * len(operations)
+    return _send(operations, _draining, backends)
 
 
 def _draining(operation: Operation) -> Sequence[Request]:

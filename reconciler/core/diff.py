@@ -140,7 +140,8 @@ class _Comparison:
 
     def _ordered(self) -> tuple[Operation, ...]:
         while True:
-            self.verdicts = {key: verdict for key, verdict in self.judged.items() if key not in self.held}
+            held = self.held
+            self.verdicts = {key: verdict for key, verdict in self.judged.items() if not held or key not in held}
             self.conflicts = {key: Conflict(key, reason, over=key) for key, reason in self.foreign.items()}
             if new := self._spread() or self._hindered() or self._lacking() or self._waiting():
                 self.held |= new

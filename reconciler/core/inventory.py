@@ -25,14 +25,17 @@ class Inventory:
         """Return the inventory for objects about to be made, each with what is there before."""
         entries = dict(self.entries)
         partitions = dict(self.partitions)
+        parts: dict[str, set[Hashable]] = {}
         for desired, observed in made:
             if (remembered := desired.remember(observed)) is not None:
                 entries[desired.key] = remembered
             elif entries:
                 # Of an earlier kind, or an earlier wish, of that key.
                 entries.pop(desired.key, None)
-            if desired.partitioned and (part := desired.partition()) not in partitions.get(desired.table, ()):
-                partitions[desired.table] = partitions.get(desired.table, frozenset()) | {part}
+            if desired.partitioned:
+                parts.setdefault(desired.table, set()).add(desired.partition())
+        for table, new in parts.items():
+            partitions[table] = partitions.get(table, frozenset()) | new
         return replace(self, entries=entries, partitions=partitions)
 
     def without(self, keys: Iterable[Key]) -> Inventory:

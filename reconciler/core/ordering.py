@@ -57,7 +57,7 @@ def _edges(
         for part in (op.key, *op.takes)
     }
     before: defaultdict[int, set[int]] = defaultdict(set)
-    _put_off_making(before, making, _freed(operations, going, want, have), want)
+    _put_off_making(before, making, _freed(operations, going, want, have), operations)
     for key, number in going.items():
         if key in making:
             before[making[key]].add(number)
@@ -77,12 +77,12 @@ def _put_off_making(
     before: Mapping[int, set[int]],
     making: Mapping[Key, int],
     freed: Mapping[Hashable, int],
-    want: Mapping[Key, Resource],
+    operations: Sequence[Operation],
 ) -> None:
     """Have an object made after what it needs or is renewed by, and after what holds what it claims has let go."""
     free: tuple[Key, ...] = ()
-    for key, number in making.items():
-        resource = want[key]
+    for number in making.values():
+        resource = operations[number].resource
         needs = resource.requires()
         if renewable(type(resource)):
             needs += resource.renewed_by()

@@ -191,14 +191,14 @@ class Rounds:
             elif outcome.result is Result.DONE and key in again:
                 undone = StaleError(f"{key}: was done, and at a second look it was not so")
                 self.retries.failed(key, table, undone, now)
-        lasting = done - again
+        lasting = done - again if again else done
         self.retries.succeeded(lasting)
         fought = {
             key
             for key in self._made & lasting
             if self.fights.repaired(key, actors.get(ends[key].operation.resource.table, ""), now)
         }
-        self._made |= done
+        self._made = self._made | done if self._made else done
         self.fights.forget_calm(now)
         return frozenset(fought)
 
