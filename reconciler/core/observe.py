@@ -152,6 +152,7 @@ class Observer:
             }
             kept = before.keys() - tables - unsuited
         self._tables = {table: before[table] for table in wanted if table in kept}
+        self._changes = {table: laid for table, laid in self._changes.items() if table in self._tables}
         basis = _Basis(desired, inventory)
         for backend in self._backends:
             mine = {
@@ -163,7 +164,6 @@ class Observer:
                 known = before.get(table)
                 reader = _Reader(table, basis, self._basis)
                 self._tables[table] = reader.read(dump, known if isinstance(known, _Table) else None)
-                self._changes.pop(table, None)
         self._basis = basis
         return self._with_changes(self._together(wanted, desired), desired)
 
@@ -269,6 +269,9 @@ class _Table:
         mine, theirs = self.resources, other.resources
         return (
             self.owned == other.owned
+            and self.twins == other.twins
+            # By it the rows are read that are told of one by one.
+            and (not self.rows_stand_alone or self.context == other.context)
             and mine.keys() == theirs.keys()
             and all(type(one) is type(theirs[key]) and one.is_as(theirs[key]) for key, one in mine.items())
         )
@@ -356,7 +359,8 @@ class _Reader:
         others = []
         for row in chain(few, rows):
             key = expected(row)
-            if key is None:
+            # What was there before under that key may still be there, beside it.
+            if key is None or key in found.resources:
                 others.append(row)
             else:
                 as_desired.append(key)
@@ -382,7 +386,7 @@ class _Reader:
         if key in found.resources:
             found.twins.add(key)
             there = found.resources[key]
-            if not _prevails(resource, ours, there, key in found.owned or there.owned(), want is not None):
+            if _rank(resource, ours, want) < _rank(there, key in found.owned or there.owned(), want):
                 return
         found.kinds.add(type(resource))
         found.spaces.add(key.space)
@@ -429,16 +433,15 @@ def _wanted(desired: Desired, inventory: Inventory) -> dict[str, Partitions]:
     return wanted
 
 
-def _prevails(resource: Resource, ours: bool, other: Resource, other_ours: bool, wanted: bool) -> bool:
-    """Return whether a twin is the one to compare, of two that the kernel holds under one key, such as two routes.
+def _rank(resource: Resource, ours: bool, want: Resource | None) -> tuple[bool, bool, bool, str]:
+    """Return by what one of two is compared that the kernel holds under one key, such as two routes: the higher.
 
     What an administrator has put beside ours is in the way when ours is wanted: a change in place could hit either.
-    Ours is the one to remove, and the one to compare where a daemon made the other.
+    Ours is the one to remove, and the one to compare where a daemon made the other. Which of two others it is does not
+    depend on which was seen first; rather the one that differs.
     """
-    if ours == other_ours:
-        return ours
-    foreign = other if ours else resource
-    return ours is not (wanted and not foreign.automatic())
+    in_the_way = want is not None and not ours and not resource.automatic()
+    return in_the_way, ours, resource != want, repr(resource)
 
 
 def _by_space(tables: Iterable[_Table]) -> dict[str, Mapping[Key, Resource]]:
