@@ -24,9 +24,9 @@ def references(node: Node) -> tuple[Reference[Any], ...]:
 
 
 class _Made(NamedTuple):
-    """The objects of a batch and their keys, in the order of its texts."""
+    """The objects of a batch and their keys, in the order of what is different."""
 
-    texts: tuple[str, ...]
+    different: tuple[Hashable, ...]
     keys: list[Key]
     resources: list[Resource]
 
@@ -64,26 +64,26 @@ class Expansion:
         known = self.by_key.setdefault(key, resource)
         return key if known is not resource and known != resource else None
 
-    def make_again(self, batch: Batch) -> _Made:
+    def make_again(self, batch: Batch[Any]) -> _Made:
         """Make the objects of a batch, but take those that are here and like them."""
         earlier = self._batches.get(batch.alike, _NOTHING)
-        old, new = earlier.texts, batch.texts
+        old, new = earlier.different, batch.different
         start, end = common_ends(old, new)
         old_last = len(old) - end
         between = dict(zip(old[start:old_last], range(start, old_last), strict=True))
         keys, resources = earlier.keys[:start], earlier.resources[:start]
-        for text in new[start : len(new) - end]:
-            index = between.get(text)
+        for one in new[start : len(new) - end]:
+            index = between.get(one)
             if index is not None:
                 keys.append(earlier.keys[index])
                 resources.append(earlier.resources[index])
             else:
-                resource = batch.make(text)
+                resource = batch.make(one)
                 keys.append(resource.key)
                 resources.append(self.like(keys[-1], resource))
         return _Made(new, keys + earlier.keys[old_last:], resources + earlier.resources[old_last:])
 
-    def add_batch(self, batch: Batch, before: Expansion | None) -> Iterator[Key]:
+    def add_batch(self, batch: Batch[Any], before: Expansion | None) -> Iterator[Key]:
         """Add many objects, or those of before that are like them. Yields the keys by which there are others."""
         made = _make(batch) if before is None else before.make_again(batch)
         new = dict(zip(made.keys, made.resources, strict=True))
@@ -97,9 +97,9 @@ class Expansion:
                 yield key
 
 
-def _make(batch: Batch) -> _Made:
-    resources = list(map(batch.make, batch.texts))
-    return _Made(batch.texts, [resource.key for resource in resources], resources)
+def _make(batch: Batch[Any]) -> _Made:
+    resources = list(map(batch.make, batch.different))
+    return _Made(batch.different, [resource.key for resource in resources], resources)
 
 
 def _same(one: Resource, other: Resource) -> bool:

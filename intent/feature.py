@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from intent.document import Node
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,17 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Many objects that differ in one text only, such as routes from a list of prefixes, each text once.
+class Batch(Generic[T]):
+    """Many objects that differ in one thing only, such as routes from a list of prefixes.
 
-    ``make`` makes the object of a text. ``alike`` is all else that goes into it: whenever two batches have it in
-    common, they make equal objects of the same text.
+    Of the ``different`` each is there once; most cheap to compare are texts and tuples of them. ``make`` makes the
+    object of one. ``alike`` is all else that goes into it: whenever two batches have it in common, they make equal
+    objects of what is equal.
     """
 
     alike: Hashable
-    texts: tuple[str, ...]
-    make: Callable[[str], Resource]
+    different: tuple[T, ...]
+    make: Callable[[T], Resource]
 
 
 def nothing(model: Any, node: Node) -> Iterable[Any]:
@@ -76,7 +78,7 @@ class Feature(Generic[M]):
     """What stands under the key."""
     description: str
     """What it is for, in one or two sentences: editors show it."""
-    expand: Callable[[M, Node, References], Iterable[Resource | Batch]]
+    expand: Callable[[M, Node, References], Iterable[Resource | Batch[Any]]]
     """The objects that the node is to have, each alone or many at once. May raise IntentError with problems made by
     ``node.problem``."""
     needs: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from intent.display import looks_like_key, quoted
 from intent.field_types import Between, Choice, Decimal, Text, wrong
+from intent.ip_text import host_and_port
 
 LONGEST_INTERFACE_NAME = 15
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -215,6 +216,9 @@ def _refuse_endpoint(text: str) -> None:
 
 def parse_endpoint(text: str) -> Endpoint:
     """Return the endpoint; a name is not resolved here."""
+    known = host_and_port(text)
+    if known is not None:
+        return Endpoint(*known, is_name=False)
     host, _, port = text.rpartition(":")
     if not _PORT.fullmatch(port) or int(port) > 65535:
         if port.isascii() and port.isdigit() and ":" not in host.strip("[]"):
@@ -302,10 +306,6 @@ InterfaceName = Annotated[str, Text(parse_interface_name, _NAME_WORDS)]
 NodeName = Annotated[str, Text(parse_node_name, _NODE_WORDS)]
 AnyAddress = Annotated[IPv4Address | IPv6Address, Text(parse_address, _IPV6_WORDS)]
 IPv6Text = Annotated[IPv6Address, Text(parse_ipv6_address, _IPV6_WORDS)]
-Prefix = Annotated[
-    IPv4Network | IPv6Network,
-    Text(parse_prefix, {"pattern": r"^[0-9A-Fa-f:.]+(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$"}),
-]
 IPv6Prefix = Annotated[IPv6Network, Text(parse_ipv6_prefix, PREFIX6_WORDS)]
 InterfaceAddress = Annotated[IPv4Interface | IPv6Interface, Text(parse_interface_address, _INTERFACE_ADDRESS_WORDS)]
 PublicKey = Annotated[str, Text(parse_public_key, {"pattern": r"^[A-Za-z0-9+/]{43}=$"})]

@@ -1,7 +1,4 @@
-"""IPv6 prefixes as text in its one spelling, without an object for each: a node may have 100,000.
-
-The spelling is that of `ipaddress`: RFC 5952, and no bits behind the length.
-"""
+"""Prefixes as text in its one spelling, without an object for each: a node may have 100,000."""
 
 from __future__ import annotations
 
@@ -12,35 +9,28 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from intent import ip_text
 from intent.field_types import Text, described, wrong
-from intent.fields import PREFIX6_WORDS, parse_ipv6_prefix
+from intent.fields import PREFIX6_WORDS, parse_ipv6_prefix, parse_prefix
 
-# A group that is not zero, or a zero alone between such.
-_GROUP = "(?:[1-9a-f][0-9a-f]{0,3}:|0:(?![:0]))"
-_LENGTHS = {
-    3: r"4[89]|[5-9]\d|1[01]\d|12[0-8]",
-    4: r"6[4-9]|[7-9]\d|1[01]\d|12[0-8]",
-    2: r"3[2-9]|[4-9]\d|1[01]\d|12[0-8]",
-    1: r"1[6-9]|[2-9]\d|1[01]\d|12[0-8]",
-    5: r"[89]\d|1[01]\d|12[0-8]",
-    6: r"9[6-9]|1[01]\d|12[0-8]",
-}
-# Groups with nothing to shorten, and then a length behind them all, so that no bits are behind the length.
-_COMMON_WORDS = "|".join(f"(?:{_GROUP}){{{groups}}}:/(?:{lengths})" for groups, lengths in _LENGTHS.items())
-_COMMON = re.compile(_COMMON_WORDS, re.ASCII)
-_NOT_COMMON = re.compile(rf"^(?!(?:{_COMMON_WORDS})$).*$", re.ASCII | re.MULTILINE)
-_SHAPE = re.compile(r"([0-9A-Fa-f:]{2,39})/(0|[1-9][0-9]{0,2})")
-_ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
+_NOT_COMMON = re.compile(rf"^(?!(?:{ip_text.COMMON_PREFIX6})$).*$", re.ASCII | re.MULTILINE)
+_PREFIX_WORDS = {"pattern": r"^[0-9A-Fa-f:.]+(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$"}
 
 
 def normalised(text: str) -> str:
     """Return an IPv6 prefix in its one spelling, the very same text where it has that. Refuses with `wrong`."""
-    if _COMMON.fullmatch(text):
-        return text
-    prefix = _respelt(text)
+    prefix = ip_text.prefix6(text)
     if prefix is None:
         prefix = str(parse_ipv6_prefix(text))
     return text if prefix == text else prefix
+
+
+def any_normalised(text: str) -> str:
+    """Return an IPv4 or IPv6 prefix in its one spelling; an address alone is the prefix of only that address.
+
+    Refuses with `wrong`.
+    """
+    return (ip_text.prefix6(text) if ":" in text else ip_text.prefix4(text)) or str(parse_prefix(text))
 
 
 def _all_normalised(prefixes: tuple[str, ...]) -> tuple[str, ...]:
@@ -50,46 +40,6 @@ def _all_normalised(prefixes: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(normalised, prefixes))
     others = {prefix: normalised(prefix) for prefix in _NOT_COMMON.findall(lines)}
     return tuple(others.get(prefix, prefix) for prefix in prefixes) if others else prefixes
-
-
-def _respelt(text: str) -> str | None:
-    """Return what `ipaddress` would make of a prefix in hexadecimal, ``None`` where that has to be asked."""
-    match = _SHAPE.fullmatch(text)
-    if match is None:
-        return None
-    groups, length = _groups(match[1]), int(match[2])
-    # Newer versions of Python write addresses of IPv4 inside IPv6 with dots.
-    if groups is None or length > 128 or groups[:6] == [0, 0, 0, 0, 0, 0xFFFF]:
-        return None
-    whole, bits = divmod(length, 16)
-    if any(groups[whole + 1 :]) or (whole < 8 and groups[whole] & (0xFFFF >> bits)):
-        return None
-    return f"{_spelt(groups)}/{length}"
-
-
-def _groups(address: str) -> list[int] | None:
-    """Return the eight groups of an address, ``None`` where it is none."""
-    head, gap, tail = address.partition("::")
-    before = head.split(":") if head else []
-    after = tail.split(":") if tail else []
-    missing = 8 - len(before) - len(after)
-    if missing < 1 if gap else missing:
-        return None
-    words = (*before, *("0",) * missing, *after)
-    if not all(1 <= len(word) <= 4 for word in words):
-        return None
-    return [int(word, 16) for word in words]
-
-
-def _spelt(groups: list[int]) -> str:
-    """Return the groups with the first of the longest runs of two or more zeros left out (RFC 5952, section 4.2)."""
-    text = ":" + "".join(f"{group:x}:" for group in groups)
-    for zeros in _ZEROS:
-        if zeros in text:
-            text = text.replace(zeros, "::", 1)
-            break
-    start = 0 if text.startswith("::") else 1
-    return text[start:] if text.endswith("::") else text[start:-1]
 
 
 class _Prefixes(Text):
@@ -123,3 +73,6 @@ class _Prefixes(Text):
 
 IPv6Prefixes = Annotated[tuple[str, ...], _Prefixes(normalised, PREFIX6_WORDS)]
 """One or more IPv6 prefixes as text in its one spelling."""
+
+Prefix = Annotated[str, Text(any_normalised, _PREFIX_WORDS)]
+"""An IPv4 or IPv6 prefix, or an address for the prefix of only that, as text in its one spelling."""

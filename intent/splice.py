@@ -7,8 +7,8 @@ from itertools import compress, count
 from operator import ne
 
 
-def common_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
-    """Return how many texts are the same at the beginning and, of the others, at the end."""
+def common_ends(old: Sequence[object], new: Sequence[object]) -> tuple[int, int]:
+    """Return how many items are equal at the beginning and, of the others, at the end."""
     shorter = min(len(old), len(new))
     start = next(compress(count(), map(ne, old, new)), shorter)
     backwards = map(ne, reversed(old), reversed(new))

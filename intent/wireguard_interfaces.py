@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from intent.feature import Batch
 from intent.fields import Endpoint, KeyPath, TrueFalse
 from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile, Reference, References
 from intent.resources import wireguard_names
@@ -17,6 +18,7 @@ from intent.resources.wireguard_device import WireGuardDevice
 from intent.resources.wireguard_link import UserspaceWireGuardLink, WireGuardLink
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.resources.wireguard_port import WireGuardPort
+from intent.secrets import PresharedKey as SecretPresharedKey
 from intent.validation import Model
 
 KERNEL_KIND = KernelLinkKind("wireguard")
@@ -59,20 +61,26 @@ class PresharedKey(Model):
         return PresharedKeyFile(self.file)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerWish:
+class PeerWish(NamedTuple):
     """A peer of an interface, as asked for. What is ``None`` is left alone."""
 
     public_key: str
-    preshared_key: PresharedKey | None
+    preshared_key: PresharedKeyFile | None
     endpoint: Endpoint | None
     allowed_ips: tuple[str, ...]
     persistent_keepalive: int | None
 
+    def references(self) -> Iterator[Reference[Any]]:
+        """Yield what has to be looked up before the peer can be made."""
+        if self.preshared_key is not None:
+            yield self.preshared_key
+        if self.endpoint is not None and self.endpoint.is_name:
+            yield HostAddress(self.endpoint.host)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceWish:
-    """A WireGuard interface, as asked for. What is ``None`` is left alone."""
+    """A WireGuard interface, as asked for. What is ``None`` is left alone. Prefixes are in their one spelling."""
 
     name: str
     private_key: PrivateKey
@@ -88,13 +96,13 @@ class InterfaceWish:
         if self.implementation == "auto":
             yield KERNEL_KIND
         for peer in self.peers:
-            if peer.preshared_key is not None:
-                yield peer.preshared_key.reference()
-            if peer.endpoint is not None and peer.endpoint.is_name:
-                yield HostAddress(peer.endpoint.host)
+            yield from peer.references()
 
-    def resources(self, references: References) -> Iterator[Resource]:
-        """Yield the link, its key file where the key was made just now, its configuration and its peers."""
+    def resources(self, references: References) -> Iterator[Resource | Batch[Any]]:
+        """Yield the link, its key file where the key was made just now, its configuration and its peers.
+
+        No two peers have the same public key.
+        """
         auto = self.implementation == "auto"
         kernel = references[KERNEL_KIND] if auto else self.implementation == "kernel"
         link = WireGuardLink if kernel else UserspaceWireGuardLink
@@ -110,30 +118,51 @@ class InterfaceWish:
         )
         if self.listen_port is not None:
             yield WireGuardPort(link=self.name, port=self.listen_port)
-        for peer in self.peers:
-            yield _peer(self.name, peer, references)
+        name = self.name
+        looked_up = tuple(_looked_up(peer, references) for peer in self.peers)
+        yield Batch(("WireGuard peers", name), looked_up, lambda peer: _peer(name, peer))
 
 
-def _peer(link: str, peer: PeerWish, references: References) -> WireGuardPeer:
-    endpoints = _endpoints(peer.endpoint, references)
+class _LookedUp(NamedTuple):
+    """A peer as asked for, with its preshared key and the addresses of the name of its endpoint."""
+
+    wish: PeerWish
+    preshared_key: SecretPresharedKey | None = None
+    addresses: tuple[str, ...] = ()
+
+
+def _looked_up(wish: PeerWish, references: References) -> _LookedUp:
+    """Return a peer with what it refers to; a name may have no address just now."""
+    key, endpoint = wish.preshared_key, wish.endpoint
+    named = endpoint is not None and endpoint.is_name
+    if key is None and not named:
+        return _LookedUp(wish)
+    addresses = references[HostAddress(endpoint.host)] if endpoint is not None and named else ()
+    return _LookedUp(wish, None if key is None else references[key], addresses)
+
+
+def _peer(link: str, peer: _LookedUp) -> WireGuardPeer:
+    wish = peer.wish
+    endpoints = _endpoints(wish.endpoint, peer.addresses)
+    allowed_ips = wish.allowed_ips
     return WireGuardPeer(
         link=link,
-        public_key=peer.public_key,
-        preshared_key=None if peer.preshared_key is None else references[peer.preshared_key.reference()],
+        public_key=wish.public_key,
+        preshared_key=peer.preshared_key,
         endpoint=endpoints[0] if endpoints else None,
         other_endpoints=endpoints[1:],
-        endpoint_name=None if peer.endpoint is None else str(peer.endpoint),
-        allowed_ips=wireguard_names.prefixes(peer.allowed_ips),
-        persistent_keepalive=peer.persistent_keepalive or 0,
+        endpoint_name=None if wish.endpoint is None else str(wish.endpoint),
+        allowed_ips=tuple(sorted(set(allowed_ips))) if len(allowed_ips) > 1 else allowed_ips,
+        persistent_keepalive=wish.persistent_keepalive or 0,
     )
 
 
-def _endpoints(endpoint: Endpoint | None, references: References) -> tuple[wireguard_names.Endpoint, ...]:
+def _endpoints(endpoint: Endpoint | None, addresses: tuple[str, ...]) -> tuple[wireguard_names.Endpoint, ...]:
     """Return the endpoint at each of its addresses; none, which leaves it as it is, for a name without one just now."""
     if endpoint is None:
         return ()
-    addresses = references[HostAddress(endpoint.host)] if endpoint.is_name else (endpoint.host,)
-    return tuple(wireguard_names.endpoint(address, endpoint.port) for address in addresses)
+    found = addresses if endpoint.is_name else (endpoint.host,)
+    return tuple(wireguard_names.endpoint(address, endpoint.port) for address in found)
 
 
 def generate_conflicts(keys: Iterable[tuple[PrivateKey, int]]) -> Iterator[int]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from intent.babel_parameters import BabelParameters
-from intent.feature import Feature, Finding, Holding
+from intent.feature import Batch, Feature, Finding, Holding
 from intent.features.mesh import Mesh, member
 from intent.features.wireguard import WireGuard
 from intent.fields import (
@@ -150,7 +150,7 @@ class Links(Model):
             peers=(
                 PeerWish(
                     public_key=peer.public_key,
-                    preshared_key=peer.preshared_key,
+                    preshared_key=None if peer.preshared_key is None else peer.preshared_key.reference(),
                     endpoint=peer.endpoint,
                     allowed_ips=_ALLOWED_IPS_WITH_IPV4 if peer.ipv4 else _ALLOWED_IPS,
                     persistent_keepalive=peer.persistent_keepalive,
@@ -209,7 +209,7 @@ def references(links: Links, node: Node) -> Iterator[Reference[Any]]:
         yield from links.wish(peer, "").references()
 
 
-def expand(links: Links, node: Node, references: References) -> Iterator[Resource]:
+def expand(links: Links, node: Node, references: References) -> Iterator[Resource | Batch[Any]]:
     """Yield an interface per peer, its address, and its place in the mesh.
 
     Raises IntentError for a peer that has this node's own key.

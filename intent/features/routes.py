@@ -193,7 +193,7 @@ def _words(destination: str, source: str) -> str:
     return f"the route to `{destination}`" + ("" if source == ANYWHERE else f" from `{source}`")
 
 
-def expand(routes: Routes, node: Node, references: References) -> Iterator[Resource | Batch]:
+def expand(routes: Routes, node: Node, references: References) -> Iterator[Resource | Batch[str]]:
     """Yield the routes, with the mark of those that babel does not announce."""
     for item in routes.root:
         make, alike = _maker(item, node)
@@ -229,13 +229,13 @@ def _maker(item: RouteItem, node: Node) -> tuple[Callable[[str, str], Route], tu
 
 def _to_many(
     make: Callable[[str, str], Route], alike: tuple[Hashable, ...], destinations: tuple[str, ...], source: str
-) -> Batch:
+) -> Batch[str]:
     return Batch(("to", source, *alike), destinations, lambda destination: make(destination, source))
 
 
 def _from_many(
     make: Callable[[str, str], Route], alike: tuple[Hashable, ...], destination: str, sources: tuple[str, ...]
-) -> Batch:
+) -> Batch[str]:
     return Batch(("from", destination, *alike), sources, lambda source: make(destination, source))
 
 

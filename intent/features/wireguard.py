@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
-from intent.feature import Feature, Finding, Holding
+from intent.feature import Batch, Feature, Finding, Holding
 from intent.features.addresses import address_holdings, address_resources
 from intent.fields import (
     EndpointText,
@@ -18,9 +19,9 @@ from intent.fields import (
     NewInterfaceName,
     Number32,
     Port,
-    Prefix,
     PublicKey,
 )
+from intent.prefixes import Prefix
 from intent.problems import IntentError, Problem
 from intent.references import Reference, References
 from intent.resources.resource import Resource
@@ -62,6 +63,16 @@ class Peer(Model):
         "a node behind one.",
         examples=[25],
     )
+
+    def wish(self) -> PeerWish:
+        """Return the peer, with its preshared key as what has to be looked up."""
+        return PeerWish(
+            self.public_key,
+            None if self.preshared_key is None else self.preshared_key.reference(),
+            self.endpoint,
+            self.allowed_ips,
+            self.persistent_keepalive,
+        )
 
 
 class Interface(Model):
@@ -106,16 +117,7 @@ class Interface(Model):
             mtu=self.mtu,
             listen_port=self.listen_port,
             fwmark=self.fwmark,
-            peers=tuple(
-                PeerWish(
-                    public_key=peer.public_key,
-                    preshared_key=peer.preshared_key,
-                    endpoint=peer.endpoint,
-                    allowed_ips=tuple(map(str, peer.allowed_ips)),
-                    persistent_keepalive=peer.persistent_keepalive,
-                )
-                for peer in self.peers
-            ),
+            peers=tuple(peer.wish() for peer in self.peers),
         )
 
 
@@ -140,6 +142,8 @@ def check(wireguard: WireGuard, node: Node) -> Iterator[Finding]:
 
 
 def _double_peers(number: int, interface: Interface) -> Iterator[Finding]:
+    if len({peer.public_key for peer in interface.peers}) == len(interface.peers):
+        return
     first: dict[str, int] = {}
     for index, peer in enumerate(interface.peers):
         before = first.setdefault(peer.public_key, index)
@@ -152,7 +156,11 @@ def _double_peers(number: int, interface: Interface) -> Iterator[Finding]:
 
 
 def _double_allowed_ips(number: int, interface: Interface) -> Iterator[Finding]:
-    first: dict[object, tuple[int, int]] = {}
+    if len(set(chain.from_iterable(peer.allowed_ips for peer in interface.peers))) == sum(
+        len(peer.allowed_ips) for peer in interface.peers
+    ):
+        return
+    first: dict[str, tuple[int, int]] = {}
     for index, peer in enumerate(interface.peers):
         for position, prefix in enumerate(peer.allowed_ips):
             before = first.setdefault(prefix, (index, position))
@@ -180,7 +188,7 @@ def references(wireguard: WireGuard, node: Node) -> Iterator[Reference[Any]]:
         yield from interface.wish().references()
 
 
-def expand(wireguard: WireGuard, node: Node, references: References) -> Iterator[Resource]:
+def expand(wireguard: WireGuard, node: Node, references: References) -> Iterator[Resource | Batch[Any]]:
     """Yield the interfaces with their peers and addresses. Raises IntentError for a peer that is the node itself."""
     problems: list[Problem] = []
     for number, interface in enumerate(wireguard.root):

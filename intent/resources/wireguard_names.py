@@ -5,16 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-import struct
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
+from intent import ip_text
+
 KEY_BYTES = 32
-_GROUPS = struct.Struct("!8H")
-_EIGHT = ":" + "{:x}:" * 8
-_ZEROS = tuple(":" + "0:" * groups for groups in range(8, 1, -1))
-_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Endpoint(NamedTuple):
@@ -37,38 +33,20 @@ def endpoint(address: str, port: int) -> Endpoint:
 
 def spelled(address: str, port: int) -> Endpoint:
     """Return any endpoint in its one spelling; IPv4 mapped into IPv6 becomes IPv4. Raises ValueError."""
+    if ip_text.is_common_address(address):
+        return Endpoint(address, port)
     parsed = ipaddress.ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return Endpoint(str(mapped or parsed), port)
 
 
-def address_text(packed: bytes) -> str:
-    """Return an address of 4 or 16 bytes as `ipaddress` writes it, which takes twice as long.
-
-    Raises ValueError for any other number of bytes.
-    """
-    if len(packed) == 4:
-        return ".".join(map(str, packed))
-    if len(packed) != 16 or packed.startswith(_MAPPED):
-        # Newer versions of Python write addresses of IPv4 inside IPv6 with dots.
-        return str(ipaddress.ip_address(packed))
-    text = _EIGHT.format(*_GROUPS.unpack(packed))
-    # The first of the longest runs of two or more zeros is left out (RFC 5952, section 4.2).
-    for zeros in _ZEROS:
-        if zeros in text:
-            text = text.replace(zeros, "::", 1)
-            break
-    start = 0 if text.startswith("::") else 1
-    return text[start:] if text.endswith("::") else text[start:-1]
-
-
-@lru_cache(maxsize=1024)
 def prefix(text: str) -> str:
     """Return a prefix in its one spelling: host bits zero, IPv6 as in RFC 5952, always with its length.
 
     Raises ValueError for what is no prefix.
     """
-    return str(ipaddress.ip_network(text, strict=False))
+    known = ip_text.prefix6(text) if ":" in text else ip_text.prefix4(text)
+    return str(ipaddress.ip_network(text, strict=False)) if known is None else known
 
 
 def prefixes(texts: Iterable[str]) -> tuple[str, ...]:

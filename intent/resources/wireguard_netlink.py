@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from intent import ip_text
 from intent.resources import netlink
 from intent.resources.netlink import Body, IndexOf, Part
-from intent.resources.wireguard_names import Endpoint, address_text, key_bytes, spelled
+from intent.resources.wireguard_names import Endpoint, key_bytes, spelled
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import DeviceFacts, PeerFacts
 
@@ -93,11 +93,11 @@ def read_endpoint(sockaddr: bytes, link_names: Mapping[int, str]) -> Endpoint | 
     family = netlink.number(sockaddr[:2])
     port = int.from_bytes(sockaddr[2:4], "big")
     if family == AF_INET:
-        return Endpoint(address_text(sockaddr[4:8]), port)
+        return Endpoint(ip_text.unpacked(sockaddr[4:8]), port)
     if family != AF_INET6:
         return None
     _, _, address, scope = _SOCKADDR_IN6.unpack_from(sockaddr)
-    text = address_text(address)
+    text = ip_text.unpacked(address)
     if not scope and not text.startswith("::ffff:"):
         return Endpoint(text, port)
     return spelled(f"{text}%{link_names.get(scope, scope)}" if scope else text, port)
@@ -107,7 +107,7 @@ def _read_prefix(data: bytes) -> str:
     found = dict(netlink.attributes(data))
     address = found[ALLOWED_IP_ADDRESS]
     # Bytes of four and of sixteen are IPv4 and IPv6: the family says nothing more.
-    return f"{address_text(address)}/{found[ALLOWED_IP_LENGTH][0]}"
+    return f"{ip_text.unpacked(address)}/{found[ALLOWED_IP_LENGTH][0]}"
 
 
 def without_peers(message: bytes) -> bytes:
@@ -218,13 +218,12 @@ def _write_peer(request: SetPeer, allowed_ips: bytes, first: bool) -> Body:
 
 def write_endpoint(where: Endpoint) -> Body:
     """Return a ``struct sockaddr_in`` or ``sockaddr_in6``; the link of a link-local address is filled in later."""
-    address = ipaddress.ip_address(where.address)
+    address, _, zone = where.address.partition("%")
     port = where.port.to_bytes(2, "big")
-    if isinstance(address, ipaddress.IPv4Address):
-        return (_SOCKADDR_IN.pack(AF_INET, port, address.packed),)
-    whole = _SOCKADDR_IN6.pack(AF_INET6, port, address.packed, 0)
-    zone = address.scope_id
-    if zone is None:
+    if ":" not in address:
+        return (_SOCKADDR_IN.pack(AF_INET, port, ip_text.packed(address)),)
+    whole = _SOCKADDR_IN6.pack(AF_INET6, port, ip_text.packed(address), 0)
+    if not zone:
         return (whole,)
     return (whole[:-4], struct.pack("=I", int(zone)) if zone.isdecimal() else IndexOf(zone))
 
@@ -232,10 +231,8 @@ def write_endpoint(where: Endpoint) -> Body:
 def _write_prefix(text: str) -> bytes:
     """Return an allowed IP, which has its one spelling: no bits are set behind its length."""
     address, _, length = text.partition("/")
-    if ":" in address:
-        form, family, packed = _ALLOWED_IP6, AF_INET6, ipaddress.IPv6Address(address).packed
-    else:
-        form, family, packed = _ALLOWED_IP4, AF_INET, ipaddress.IPv4Address(address).packed
+    form, family = (_ALLOWED_IP6, AF_INET6) if ":" in address else (_ALLOWED_IP4, AF_INET)
+    packed = ip_text.packed(address)
     return form.pack(
         *(form.size, netlink.NLA_F_NESTED),
         *(6, ALLOWED_IP_FAMILY, family),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from intent.ip_text import host_and_port
 from intent.resources.wireguard_names import Endpoint, key_bytes, prefix, spelled
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import DeviceFacts, PeerFacts
@@ -93,6 +94,9 @@ def _pairs(text: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _read_endpoint(text: str) -> Endpoint:
+    known = host_and_port(text)
+    if known is not None:
+        return Endpoint(*known)
     address, _, port = text.rpartition(":")
     return spelled(address.strip("[]"), int(port))
 

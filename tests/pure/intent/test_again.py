@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from intent import runs
 from intent.document import Node
-from intent.expansion import Expansion, expand
+from intent.expansion import Expansion, expand, references
 from intent.features.exit import Exit
 from intent.loading import loads
 from intent.problems import IntentError
-from intent.resources.resource import Resource
+from intent.references import HostAddress, PresharedKeyFile, Reference, References
+from intent.resources.resource import Key, Resource
+from intent.resources.wireguard_names import key_text
+from intent.secrets import PresharedKey
 from intent.splice import common_ends, shared
 from tests.pure.intent.conftest import resolved
 from tests.pure.intent.test_runs import texts
@@ -109,13 +112,76 @@ def test_a_changed_field_that_is_not_compared_is_another_object() -> None:
     text = (
         "wireguard:\n  - name: wg0\n    private_key: {{file: /k}}\n    peers: [{{public_key: {}, endpoint: '{}:1'}}]\n"
     )
-    public_key = "hN2jW7fZ8mVXuQ5cT1rY9oP3kLsD6aEiG4bHnM0xJyU="
     head = "version: 1\nnode: a\n"
     before, after = (
-        loads((head + text.format(public_key, name)).encode(), "f") for name in ("a.example.org", "b.example.org")
+        loads((head + text.format(public_key(1), name)).encode(), "f") for name in ("a.example.org", "b.example.org")
     )
     first = expanded(before)
     check(expanded(after, first), first, expanded(after))
+
+
+PEERS = """version: 1
+node: a
+wireguard:
+  - name: wg0
+    private_key: {file: /k}
+    peers:
+"""
+PEER = '      - {{public_key: "{}", allowed_ips: [{}]{}}}\n'
+ALLOWED = ("10.{}.0.0/16", '"fd00:{}::/32"', '"2001:DB8:0:{}::/64"', "192.0.2.{}")
+RESTS = (
+    "",
+    ", preshared_key: {file: /psk}",
+    ", endpoint: gw.example.org:1",
+    ', endpoint: "192.0.2.9:1"',
+    ', endpoint: "[::ffff:192.0.2.9]:1", persistent_keepalive: 25',
+    ", endpoint: gone.invalid:1, preshared_key: {file: /other}",
+)
+peers = st.dictionaries(
+    st.integers(1, 6),
+    st.tuples(st.lists(st.sampled_from(ALLOWED), max_size=2, unique=True), st.sampled_from(RESTS)),
+    max_size=5,
+)
+
+
+def public_key(number: int) -> str:
+    return key_text(bytes([number] * 32))
+
+
+def with_peers(listed: dict[int, tuple[list[str], str]]) -> Node:
+    lines = [
+        PEER.format(public_key(number), ", ".join(prefix.format(number) for prefix in prefixes), rest)
+        for number, (prefixes, rest) in listed.items()
+    ]
+    return loads((PEERS + "".join(lines or ["      []\n"])).encode(), "f")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(peers, min_size=2, max_size=4))
+def test_peers_that_stay_are_the_very_same(versions: list[dict[int, tuple[list[str], str]]]) -> None:
+    before = Expansion()
+    for version in versions:
+        wanted = with_peers(version)
+        after = expanded(wanted, before)
+        check(after, before, expanded(wanted))
+        before = after
+
+
+@pytest.mark.parametrize(
+    ("reference", "value", "number"),
+    [(HostAddress("gw.example.org"), (), 3), (PresharedKeyFile("/psk"), PresharedKey(b"p" * 32), 2)],
+)
+def test_a_peer_is_a_new_one_where_what_it_refers_to_has_changed(
+    reference: Reference[Any], value: object, number: int
+) -> None:
+    wanted = with_peers({number: ([], rest) for number, rest in enumerate(RESTS, 1)})
+    known = {one: resolved(wanted)[one] for one in references(wanted)}
+    before = expand(wanted, References(known))
+    now = References({**known, reference: value})
+    after = expand(wanted, now, before)
+    check(after, before, expand(wanted, now))
+    new = [one.key for one in after if one is not before.by_key[one.key]]
+    assert new == [Key("wireguard peer", ("wg0", public_key(number)))]
 
 
 def test_a_route_that_is_also_an_exits_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intent.resources.resource import Key
-from intent.resources.wireguard_names import Endpoint, address_text, endpoint, key_bytes, key_text, prefix, prefixes
+from intent.resources.wireguard_names import Endpoint, endpoint, key_bytes, key_text, prefix, prefixes
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.resources.wireguard_requests import NO_PRESHARED_KEY, SetPeer
 from intent.resources.wireguard_rows import HANDSHAKE_STALE_AFTER_SECONDS
@@ -203,26 +202,6 @@ def test_endpoints_have_one_spelling() -> None:
     assert str(endpoint("fe80::1%mesh0", 5)) == "[fe80::1%mesh0]:5"
     with pytest.raises(ValueError, match="no UDP port"):
         endpoint("::1", 0)
-
-
-# Runs of zeros are what makes them hard.
-_groups = st.lists(st.sampled_from([0, 0, 0, 1, 0xFFFF, 0xDB8]), min_size=8, max_size=8)
-
-
-@given(
-    st.one_of(
-        st.ip_addresses(),
-        _groups.map(lambda groups: ipaddress.IPv6Address(b"".join(group.to_bytes(2) for group in groups))),
-    )
-)
-def test_an_address_is_written_as_python_does(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    assert address_text(address.packed) == str(address)
-
-
-@pytest.mark.parametrize("packed", [b"", b"123", b"12345", bytes(15), bytes(17)])
-def test_what_is_no_address_is_refused(packed: bytes) -> None:
-    with pytest.raises(ValueError, match="not appear to be"):
-        address_text(packed)
 
 
 def test_keys_have_one_spelling() -> None:
