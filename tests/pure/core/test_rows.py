@@ -99,11 +99,8 @@ class TellingNode(FakeNode):
         before = list(routes._added)
         self.send([request])
         gone = [one for one in before if not any(one is left for left in routes._added)]
-        told = [
-            RowNews(one.row(*others(one, routes._added)) + TAIL, gone=False)
-            for one in routes._added
-            if one not in before
-        ]
+        come = [one for one in routes._added if not any(one is there for there in before)]
+        told = [RowNews(one.row(*others(one, routes._added)) + TAIL, gone=False) for one in come]
         if request.type == RTM_DELROUTE and gone:
             told.append(RowNews(gone[0].row(*gone[1:]) + TAIL, gone=True))
         return told
