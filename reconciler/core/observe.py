@@ -357,10 +357,11 @@ class _Reader:
         expected = kind.expected(zip(*members, strict=True), found.context)
         as_desired: list[Key] = []
         others = []
+        # What was there before under a key may still be there, beside it.
+        taken = found.resources or ()
         for row in chain(few, rows):
             key = expected(row)
-            # What was there before under that key may still be there, beside it.
-            if key is None or key in found.resources:
+            if key is None or key in taken:
                 others.append(row)
             else:
                 as_desired.append(key)
