@@ -1,4 +1,4 @@
-"""A plan as what of it must be the same however it was found."""
+"""Plans and observations as what of them must be the same however they were found."""
 
 from __future__ import annotations
 
@@ -53,4 +53,13 @@ def _step(one: Operation, operations: tuple[Operation, ...]) -> Hashable:
     return (
         (one.action, one.key, one.desired, one.observed, one.reason, one.impact, changes),
         (frozenset(one.takes), one.generation, after),
+    )
+
+
+def as_told(observation: Observation) -> object:
+    """Return what an observation says, whichever way it was found."""
+    desired = () if observation.unsettled is None else observation.unsettled.keys
+    return (
+        *(dict(observation.resources), set(observation.owned), dict(observation.unseen), set(desired)),
+        {key for view in observation.tables for key in view.resources} >= observation.resources.keys(),
     )

@@ -25,9 +25,10 @@ from reconciler.core.desired import Desired
 from reconciler.core.diff import diff
 from reconciler.core.errors import BackendError, BusyError
 from reconciler.core.inventory import Inventory, InventoryInMemory
-from reconciler.core.observe import Observation, Observer, observe
+from reconciler.core.observe import Observer, observe
 from reconciler.core.plan import Action
 from reconciler.core.reconcile import apply, look
+from tests.pure.core.comparisons import as_told
 
 REAL_KINDS = True
 SOCKET, CONFIGURATION = "/run/babeld.sock", "/etc/stellwerk/babeld.conf"
@@ -140,15 +141,6 @@ def request_of(deed: str, route: Route) -> NetlinkRequest:
     (request,) = route.delete() if deed == "delete" else route.create()
     assert isinstance(request, NetlinkRequest)
     return request if deed == "delete" else replace(request, flags=flags[deed])
-
-
-def as_told(observation: Observation) -> object:
-    """Return what an observation says, whichever way it was found."""
-    desired = () if observation.unsettled is None else observation.unsettled.keys
-    return (
-        *(dict(observation.resources), set(observation.owned), dict(observation.unseen), set(desired)),
-        {key for view in observation.tables for key in view.resources} >= observation.resources.keys(),
-    )
 
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=300)
