@@ -12,6 +12,7 @@ from intent.resources.resource import Change, Key, Request, Resource
 from intent.resources.wireguard_names import key_text
 from intent.resources.wireguard_requests import NO_PRIVATE_KEY, SetDevice
 from intent.resources.wireguard_rows import (
+    DEVICE_ROWS,
     TABLE,
     DeviceFacts,
     NetlinkDeviceRow,
@@ -90,7 +91,7 @@ class WireGuardDevice(Resource):
     @classmethod
     def decode(cls, row: Any, context: WireGuardContext) -> Self | None:
         """Return the configuration in a device row, ``None`` where the interface has no private key."""
-        if not isinstance(row, NetlinkDeviceRow | UapiDeviceRow):
+        if not isinstance(row, DEVICE_ROWS):
             return None
         facts = read_device(row)
         if facts.private_key is None:

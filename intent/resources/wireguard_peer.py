@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from intent.resources import link as links
@@ -13,6 +14,7 @@ from intent.resources.wireguard_names import Endpoint, key_text
 from intent.resources.wireguard_requests import NO_PRESHARED_KEY, SetPeer
 from intent.resources.wireguard_rows import (
     HANDSHAKE_STALE_AFTER_SECONDS,
+    PEER_ROWS,
     TABLE,
     NetlinkPeerRow,
     UapiPeerRow,
@@ -83,11 +85,11 @@ class WireGuardPeer(Resource):
 
     def requires(self) -> tuple[Key, ...]:
         """Return the interface's configuration: without its key a keepalive would start no handshake."""
-        return (wireguard_device.key(self.link),)
+        return _configuration(self.link)
 
     def part_of(self) -> Key | None:
         """Return the link, with which the peer vanishes and whose mark makes it ours."""
-        return links.key(self.link)
+        return _whole(self.link)
 
     def partition(self) -> Hashable:
         """Return the link's name."""
@@ -144,7 +146,18 @@ class WireGuardPeer(Resource):
 
     def recall(self, remembered: Mapping[str, Any]) -> Self:
         """Return the peer with the endpoint as it was written when it was last set."""
-        return replace(self, endpoint_name=remembered.get("endpoint"))
+        # One by one, all fields are copied in a third of the time that `dataclasses.replace` takes.
+        return type(self)(
+            link=self.link,
+            public_key=self.public_key,
+            preshared_key=self.preshared_key,
+            endpoint=self.endpoint,
+            endpoint_name=remembered.get("endpoint"),
+            other_endpoints=self.other_endpoints,
+            allowed_ips=self.allowed_ips,
+            persistent_keepalive=self.persistent_keepalive,
+            handshake_age=self.handshake_age,
+        )
 
     def remember(self, observed: Self | None) -> dict[str, Any] | None:
         """Return the endpoint as it is written now, so that rewriting it in the file is noticed."""
@@ -153,7 +166,7 @@ class WireGuardPeer(Resource):
     @classmethod
     def decode(cls, row: Any, context: WireGuardContext) -> Self | None:
         """Return the peer in a peer row: the one that was read before, where it is as it was then."""
-        if not isinstance(row, NetlinkPeerRow | UapiPeerRow):
+        if not isinstance(row, PEER_ROWS):
             return None
         if row.mark is None:
             return cls._read(row, context)
@@ -220,6 +233,16 @@ class WireGuardPeer(Resource):
     def delete(self) -> tuple[Request, ...]:
         """Return the request that removes the peer."""
         return (SetPeer(self.link, self.public_key, remove=True),)
+
+
+@lru_cache(maxsize=64)
+def _configuration(link: str) -> tuple[Key, ...]:
+    return (wireguard_device.key(link),)
+
+
+@lru_cache(maxsize=64)
+def _whole(link: str) -> Key:
+    return links.key(link)
 
 
 def _preshared(peer: WireGuardPeer) -> PresharedKey:

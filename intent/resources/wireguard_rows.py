@@ -75,6 +75,10 @@ class UapiPeerRow(NamedTuple):
         return f"UapiPeerRow({self.link!r}, …)"
 
 
+DEVICE_ROWS = (NetlinkDeviceRow, UapiDeviceRow)
+PEER_ROWS = (NetlinkPeerRow, UapiPeerRow)
+
+
 class PeerMemory:
     """The peers that were read at a look, by the marks of their rows, and those of the look before it.
 

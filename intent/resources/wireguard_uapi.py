@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from intent.ip_text import host_and_port
-from intent.resources.wireguard_names import Endpoint, key_bytes, prefix, spelled
+from intent.resources.wireguard_names import Endpoint, key_bytes, prefixes, spelled
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import DeviceFacts, PeerFacts
 
@@ -71,26 +71,25 @@ def read_device(text: bytes) -> DeviceFacts:
 def read_peer(text: bytes) -> PeerFacts:
     """Return what the lines of a peer say. Raises ValueError or KeyError when they are malformed."""
     public, _, rest = text.partition(b"\n")
-    pairs = list(_pairs(rest))
+    pairs = _pairs(rest)
     found = dict(pairs)
     where = found.get("endpoint")
     return PeerFacts(
         public_key=bytes.fromhex(public.decode()),
         preshared_key=bytes.fromhex(found.get("preshared_key", "00" * 32)),
         endpoint=None if where is None else _read_endpoint(where),
-        allowed_ips=tuple(sorted({prefix(value) for name, value in pairs if name == "allowed_ip"})),
+        allowed_ips=prefixes(value for name, value in pairs if name == "allowed_ip"),
         persistent_keepalive=int(found.get("persistent_keepalive_interval", "0")),
         last_handshake=int(found.get("last_handshake_time_sec", "0")),
     )
 
 
-def _pairs(text: bytes) -> Iterator[tuple[str, str]]:
-    for line in text.decode("ascii").splitlines():
-        name, found, value = line.partition("=")
-        if not found:
-            # The line may be part of a key: it is not quoted.
-            raise ValueError("a line without =")
-        yield name, value
+def _pairs(text: bytes) -> list[tuple[str, str]]:
+    parts = [line.partition("=") for line in text.decode("ascii").splitlines()]
+    if not all(found for _, found, _ in parts):
+        # The line may be part of a key: it is not quoted.
+        raise ValueError("a line without =")
+    return [(name, value) for name, _, value in parts]
 
 
 def _read_endpoint(text: str) -> Endpoint:
