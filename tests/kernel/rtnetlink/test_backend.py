@@ -208,3 +208,41 @@ def test_many_routes_are_all_seen_and_the_same_again_are_the_same(namespace: Nam
     assert first.digest == again.digest != changed.digest == changed_again.digest
     assert len(list(changed.rows)) == 3499
     assert set(changed.rows) < set(first.rows) == set(again.rows)
+
+
+def test_a_dump_that_was_broken_off_leaves_nothing_for_the_next(namespace: Namespace) -> None:
+    namespace.ip("link", "add", "one", "type", "veth", "peer", "name", "other")
+
+    def look() -> tuple[Dump | BackendError, Dump | BackendError]:
+        backend = Rtnetlink()
+        broken_off = backend._netlink._receive
+        first = backend.dump({"link": None})["link"]
+
+        def interrupted() -> bytes:
+            raise KeyboardInterrupt
+
+        backend._netlink._receive = interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            backend.dump({"address": None})
+        backend._netlink._receive = broken_off  # type: ignore[method-assign]
+        second = backend.dump({"link": None})["link"]
+        backend.close()
+        return first, second
+
+    first, second = namespace.run(look)
+    assert isinstance(first, Dump)
+    assert isinstance(second, Dump)
+    assert list(first.rows) == list(second.rows)
+
+
+def test_where_no_thread_can_be_started_the_routes_are_added_all_the_same(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    namespace.ip("link", "add", "mesh0", "type", "veth", "peer", "name", "far")
+    namespace.ip("link", "set", "mesh0", "up")
+    routes = [replace(PLAIN, destination=f"2001:db8:{number:x}::/48") for number in range(2000)]
+    assert send(namespace, *(request for route in routes for request in route.create())) == [None] * 2000
