@@ -148,11 +148,18 @@ class NetlinkSocket:
         with ThreadPoolExecutor(max_workers=1) as sender:
             while batch is not None:
                 begun = Event()
-                under_way = sender.submit(self._exchange, batch, begun)
+                try:
+                    under_way = sender.submit(self._exchange, batch, begun)
+                except RuntimeError:
+                    # There may be no more threads than there are.
+                    break
                 # The other thread needs the interpreter to begin, and not while the kernel works.
                 begun.wait()
                 batch, following = following, next(batches, None)
                 yield from under_way.result()
+        while batch is not None:
+            yield from self._exchange(batch)
+            batch, following = following, next(batches, None)
 
     def _batches(self, messages: Iterable[Message]) -> Iterator[_Batch]:
         """Yield the messages as the bytes of as few system calls as they fit in.
@@ -239,6 +246,16 @@ class NetlinkSocket:
     def _dump_once(self, kind: int, payload: bytes) -> tuple[Answers, bool]:
         header = _HEADER.pack(16 + len(payload), kind, NLM_F_REQUEST | NLM_F_DUMP, _DUMP_SEQUENCE, 0)
         self._transmit(header + payload)
+        try:
+            return self._read_dump(kind)
+        except BackendError:
+            raise
+        except BaseException:
+            # What is left of it would be taken for the answer to the next one.
+            self.close()
+            raise
+
+    def _read_dump(self, kind: int) -> tuple[Answers, bool]:
         datagrams: list[bytes] = []
         interrupted = 0
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import ClassVar
 
@@ -35,19 +35,20 @@ AF_INET6 = 10
 class Rows:
     """The payloads of one type in the answers to some dumps, taken out when they are asked for.
 
-    Equal digests are equal rows.
+    Of routes those of some ``tables`` alone may be wanted. Equal digests are equal rows.
     """
 
-    def __init__(self, answers: Sequence[Answers], kind: int, wanted: Callable[[bytes], bool] | None = None) -> None:
-        self.digest = tuple(one.digest for one in answers)
+    def __init__(self, answers: Sequence[Answers], kind: int, tables: Sequence[int] | None = None) -> None:
+        self.digest: tuple[Hashable, ...] = (*(one.digest for one in answers), tables and tuple(tables))
         self._answers = answers
         self._kind = kind
-        self._wanted = wanted
+        self._tables = tables
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the payloads."""
         rows = chain.from_iterable(answers.of_type(self._kind) for answers in self._answers)
-        return rows if self._wanted is None else filter(self._wanted, rows)
+        tables = self._tables
+        return rows if tables is None else (row for row in rows if routing_table(row) in tables)
 
 
 class Rtnetlink(Backend):
@@ -151,7 +152,7 @@ class Rtnetlink(Backend):
             return self._rows(RTM_GETROUTE, [everything], RTM_NEWROUTE)
         tables = sorted(table for table in partitions if isinstance(table, int))
         if tables and not self._netlink.strict:
-            return self._rows(RTM_GETROUTE, [everything], RTM_NEWROUTE, lambda row: routing_table(row) in tables)
+            return self._rows(RTM_GETROUTE, [everything], RTM_NEWROUTE, tables)
         questions = [everything + struct.pack("=HHI", 8, RTA_TABLE, table) for table in tables]
         return self._rows(RTM_GETROUTE, questions, RTM_NEWROUTE)
 
@@ -159,9 +160,7 @@ class Rtnetlink(Backend):
         questions = [bytes([family]) + bytes(11) for family in (AF_INET, AF_INET6)]
         return self._rows(RTM_GETRULE, questions, RTM_NEWRULE)
 
-    def _rows(
-        self, question: int, bodies: Sequence[bytes], answer: int, wanted: Callable[[bytes], bool] | None = None
-    ) -> Rows:
+    def _rows(self, question: int, bodies: Sequence[bytes], answer: int, tables: Sequence[int] | None = None) -> Rows:
         answers = []
         for body in bodies:
             try:
@@ -170,7 +169,7 @@ class Rtnetlink(Backend):
                 # A strict dump of a routing table that nobody has used yet is refused with ENOENT: it has no routes.
                 if question != RTM_GETROUTE:
                     raise
-        return Rows(answers, answer, wanted)
+        return Rows(answers, answer, tables)
 
 
 class _Outbox:

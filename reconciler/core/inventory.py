@@ -23,20 +23,26 @@ class Inventory:
 
     def with_made(self, made: Iterable[tuple[Resource, Resource | None]]) -> Inventory:
         """Return the inventory for objects about to be made, each with what is there before."""
+        made = list(made)
         entries = dict(self.entries)
-        partitions = dict(self.partitions)
-        parts: dict[str, set[Hashable]] = {}
         for desired, observed in made:
             if (remembered := desired.remember(observed)) is not None:
                 entries[desired.key] = remembered
             elif entries:
                 # Of an earlier kind, or an earlier wish, of that key.
                 entries.pop(desired.key, None)
-            if desired.partitioned:
-                parts.setdefault(desired.table, set()).add(desired.partition())
-        for table, new in parts.items():
-            partitions[table] = partitions.get(table, frozenset()) | new
-        return replace(self, entries=entries, partitions=partitions)
+        return replace(self.with_parts_of(desired for desired, _ in made), entries=entries)
+
+    def with_parts_of(self, resources: Iterable[Resource]) -> Inventory:
+        """Return the inventory with the parts of tables that the objects are in."""
+        parts: dict[str, set[Hashable]] = {}
+        for resource in resources:
+            if resource.partitioned:
+                parts.setdefault(resource.table, set()).add(resource.partition())
+        known = self.partitions
+        return replace(
+            self, partitions={**known, **{table: known.get(table, frozenset()) | new for table, new in parts.items()}}
+        )
 
     def without(self, keys: Iterable[Key]) -> Inventory:
         """Return the inventory without objects whose removal is confirmed."""

@@ -1,7 +1,8 @@
 """The loop that keeps a node at its intent: when to make a round, and what to do after it.
 
 It has no thread and does not wait: whoever drives it tells it what happened (`hear`, `give_file`, the commands), lets
-it take a `turn`, and asks when the next one is `due`. News only mark what to look at; what to do is decided by a look.
+it take a `turn`, and asks when the next one is `due`. News mark what to look at, and what to do is decided by a look;
+only what they tell of single rows is taken at its word.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ from reconciler.core.telling import Telling, log
 from reconciler.core.wanted import NOTHING, Checker, Interpreter, Wanted
 
 FULL_LOOK_SECONDS = 300.0
-"""How often everything is looked at, whatever the news are."""
+"""How often everything is looked at, whatever the news are; what is as it was is recognised, not read again."""
+FRESH_LOOK_SECONDS = 3600.0
+"""How often everything is read as if it had never been seen."""
 SLOW_LOOK_SECONDS = 30.0
 """How often the tables are looked at that have no news, such as WireGuard's."""
 CHECKS_SECONDS = 60.0
@@ -95,6 +98,7 @@ class Loop:
         self._interpreter, self._store, self._checker = interpreter, store, checker
         self._random = random
         self._full = Timer(FULL_LOOK_SECONDS, random)
+        self._fresh = Timer(FRESH_LOOK_SECONDS, random)
         self._slow = Timer(SLOW_LOOK_SECONDS, random)
         self._checks_timer = Timer(CHECKS_SECONDS, random)
         self._without_news = frozenset[str]()
@@ -244,7 +248,8 @@ class Loop:
         self.reconcile(because)
 
     def reconcile(self, because: str = "asked by hand") -> None:
-        """Look at everything and try everything again, a document that was refused too."""
+        """Read everything from nothing and try everything again, a document that was refused too."""
+        self.rounds.forget()
         self.custody.refusal = None
         self.rounds.begin()
         self._rests, self._rest_until = 0, 0.0
@@ -400,6 +405,9 @@ class Loop:
         """Have looked at what it is time for."""
         self._resume_where_that_is_over()
         if now >= self._full.at:
+            if now >= self._fresh.at:
+                self._fresh.wind(now)
+                self.rounds.forget()
             self.custody.try_again()
             self._dirty.mark_all("it was time")
         elif now >= self._slow.at:

@@ -131,6 +131,10 @@ class Observer:
         self._last: tuple[list[_Table | BackendError], Desired, Observation] = [], Desired(), Observation()
         self._changes: dict[str, dict[Key, Resource | None]] = {}
 
+    def forget(self) -> None:
+        """Have the next look begin from nothing."""
+        self._tables, self._changes = {}, {}
+
     def look(
         self,
         desired: Desired,
@@ -207,8 +211,8 @@ class Observer:
                 return False
             if read is None:
                 continue
-            key, resource = read.key, basis.desired.by_key.get(read.key)
-            resource = resource if resource == read else read
+            key = read.key
+            resource = _one_of(basis.desired.by_key.get(key), read)
             there = changes[key] if key in changes else table.resources.get(key)
             if key in table.twins or (there is not None and there != resource):
                 # Something stands beside it under that key, or took its place.
@@ -391,8 +395,7 @@ class _Reader:
                 return
         found.kinds.add(type(resource))
         found.spaces.add(key.space)
-        # The same object where it is equal: there is one in memory, and it need not be compared again.
-        found.resources[key] = want if want is not None and want == resource else resource
+        found.resources[key] = _one_of(want, resource)
         if ours and not found.rows_stand_alone:
             found.owned.add(key)
         else:
@@ -469,6 +472,14 @@ def _own_parts(tables: Iterable[_Table], owned: set[Key]) -> None:
         new = [part for part in parts.get(waiting.pop(), ()) if part not in owned]
         owned.update(new)
         waiting += new
+
+
+def _one_of(want: Resource | None, read: Resource) -> Resource:
+    """Return the desired object where what was read is the same in all that anybody decides by.
+
+    Then there is one in memory, which need not be compared again.
+    """
+    return want if want is not None and want == read and want.is_as(read) else read
 
 
 def _settled(want: Resource, have: Resource | None) -> bool:

@@ -95,6 +95,10 @@ class Rounds:
         """Why the inventory could not be written last, ``None`` when it could."""
         return self._store.problem
 
+    def forget(self) -> None:
+        """Have the next look begin from nothing: whatever was believed without reason ends with it."""
+        self._observer.forget()
+
     def begin(self) -> None:
         """Begin anew, with another intent: everything may be tried at once."""
         self._made.clear()
@@ -162,6 +166,7 @@ class Rounds:
         there. Raises PlanError where the node has become one that no order of operations leads on from.
         """
         self.forget_what_is_gone(seen, desired)
+        self._recover(seen)
         held = self.held(seen, desired, clock())
         lacks = self._lacks(seen, held)
         outcomes = carry_out(seen.plan, self._backends, self._store, watch, held | lacks.keys())
@@ -198,9 +203,20 @@ class Rounds:
             for key in self._made & lasting
             if self.fights.repaired(key, actors.get(ends[key].operation.resource.table, ""), now)
         }
-        self._made = self._made | done if self._made else done
+        if self._made:
+            self._made |= done
+        else:
+            self._made = done
         self.fights.forget_calm(now)
         return frozenset(fought)
+
+    def _recover(self, seen: Look) -> None:
+        """After a loss of the inventory write down where what is ours was found; where that cannot be, later."""
+        inventory = self._store.load()
+        if inventory.lost and not seen.observation.unseen:
+            found = (seen.observation.resources[key] for key in seen.observation.owned)
+            with suppress(StellwerkError):
+                self._store.save(inventory.with_parts_of(found))
 
     def forget_what_is_gone(self, seen: Look, desired: Desired) -> None:
         """Drop from the inventory what somebody else has removed: made again by others, it would not be ours.

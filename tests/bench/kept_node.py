@@ -12,7 +12,7 @@ from typing import TypeVar
 from intent.expansion import expand, references
 from intent.loading import loads
 from reconciler.backends.machine_clock import MachineClock
-from reconciler.core.backend import Backend
+from reconciler.core.backend import Backend, News
 from reconciler.core.desired import Desired
 from reconciler.core.loop import Loop
 from reconciler.core.reconcile import Rounds
@@ -40,7 +40,7 @@ class KeptNode:
 
     def full_round(self) -> None:
         """Have everything looked at, as the daemon does by the clock."""
-        self.loop.reconcile()
+        self.loop.hear(News(None))
         self.loop.settle()
 
     def check(self) -> None:

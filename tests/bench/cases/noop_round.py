@@ -47,8 +47,8 @@ CASE = Case(
     "noop-round",
     measure,
     {
-        NOOP: "the daemon's loop in a process of its own looks at everything and finds nothing to do (`Loop.reconcile`"
-        " and `Loop.settle`, as by the clock); the peer prints the same table to /dev/null, its start included",
+        NOOP: "the daemon's loop in a process of its own looks at everything and finds nothing to do (`Loop.hear`"
+        " of lost news and `Loop.settle`); the peer prints the same table to /dev/null, its start included",
         LOOK: "of that, the look and the comparison alone (`Rounds.look`)",
         START: "the same rounds beside `ip` with nearly nothing to print: what its start costs, subtracted nowhere",
     },

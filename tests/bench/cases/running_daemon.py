@@ -114,8 +114,8 @@ CASE = Case(
         REPAIR: "one route is deleted; from the kernel's notification of that to the one that it is there again",
         EVENT: "a foreign route comes and goes in the table: CPU of the whole daemon until it rests, reading the"
         " notifications included, beside the CPU of printing the same table",
-        RECONCILE: "`stellwerk reconcile`: the daemon reads its node file again, and makes a round that finds nothing"
-        " to do; until it answers, and CPU until it rests",
+        RECONCILE: "`stellwerk reconcile`: the daemon reads its node file again, and everything from nothing, and finds"
+        " nothing to do; until it answers, and CPU until it rests",
         FILE: "the node file is replaced by one with another prefix in the middle, until the kernel tells of the route",
         MEMORY: "resident memory of the process, its peak (VmHWM) and at the end of all the above (VmRSS)",
     },
