@@ -1,8 +1,8 @@
 """What the kernel tells of changes to links, addresses, IPv6 routes and rules (rtnetlink(7), multicast groups).
 
-A notification says which table to look at. Only of a single route, and only when it is certain that it came after
-the last look at the routes, it is taken at its word: that is worth a look at 100,000 routes. Three things are worth
-knowing:
+A notification says which table to look at. Only of a single route with one next hop, and only when it is certain
+that it came after the last look at the routes, it is taken at its word: that is worth a look at 100,000 routes. Three
+things are worth knowing:
 
 - The kernel drops what does not fit in the socket's buffer, says so once (ENOBUFS), and goes on dropping until the
   buffer was empty.
@@ -26,7 +26,7 @@ from typing import ClassVar, Final
 from intent.resources import netlink
 from intent.resources.address import RTM_NEWADDR
 from intent.resources.link import RTM_NEWLINK
-from intent.resources.route import PROTOCOL_NAMES, RTA_TABLE, RTM_DELROUTE, RTM_NEWROUTE
+from intent.resources.route import PROTOCOL_NAMES, RTA_MULTIPATH, RTA_TABLE, RTM_DELROUTE, RTM_NEWROUTE
 from intent.resources.rule import RTM_DELRULE, RTM_NEWRULE
 from reconciler.backends import netlink_filter
 from reconciler.backends.netlink_filter import RTM_F_CLONED
@@ -132,7 +132,7 @@ class Digest:
             asker = port or None
         tables = _TABLES[kind]
         self._latest[tables[0]] = (asker, how)
-        if self._later and kind in (RTM_NEWROUTE, RTM_DELROUTE):
+        if self._later and kind in (RTM_NEWROUTE, RTM_DELROUTE) and _has_one_way(body):
             self._routes.append(RowNews(body, gone=kind == RTM_DELROUTE))
         else:
             self._tables.update(tables)
@@ -156,6 +156,18 @@ def routing_table(row: bytes) -> int:
         if kind == RTA_TABLE:
             return netlink.number(payload)
     return row[4]
+
+
+def _has_one_way(route: bytes) -> bool:
+    """Return whether a route has no more than one next hop.
+
+    Of several next hops the kernel tells when the change is over and others may have come (ip6_route_multipath_add),
+    and a dump passes over what stands between them, which is seen once they are gone (fib6_dump_node).
+    """
+    try:
+        return all(kind != RTA_MULTIPATH for kind, _ in netlink.attributes(route, _RTMSG.size))
+    except ValueError:
+        return False
 
 
 def _beside_the_link(body: bytes) -> bool:

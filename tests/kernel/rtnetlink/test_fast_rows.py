@@ -21,6 +21,7 @@ from reconciler.backends.rtnetlink import Rtnetlink
 from reconciler.core import observe as looking
 from reconciler.core.backend import Dump, RowNews
 from reconciler.core.desired import Desired
+from reconciler.core.errors import BackendError, OccupiedError
 from reconciler.core.inventory import Inventory
 from reconciler.core.observe import Observation, Observer
 from reconciler.core.schedule import DirtySet
@@ -30,6 +31,7 @@ from tests.pure.core.comparisons import as_told
 
 pytestmark = pytest.mark.full_too
 
+Answers = list[BackendError | None]
 PATIENCE_SECONDS = 20.0
 TABLES = (10, 254, 300)
 ROUTES = (
@@ -305,3 +307,48 @@ def test_what_was_told_row_by_row_is_what_a_look_sees(
         assert heard.laid_over
     finally:
         heard.close()
+
+
+def test_what_the_kernel_hid_between_next_hops_is_seen_when_they_go(quiet: Namespace) -> None:
+    """A dump goes on after the last next hop of a route, and passes over what was put between them."""
+    heard = Heard(quiet, 0)
+    place = "table 10 proto 242 default from 2001:db8:1::/48"
+    try:
+        ways = ("via fe80::9 dev va", "dev vb", "via fe80::8 dev va")
+        ip_batch(quiet, [f"route append {place} {way}" for way in ways])
+        heard.look(None)
+        heard.check()
+        # Of one with no next hop named the kernel deletes all, and says so in one notification.
+        ip_batch(quiet, [f"route del {place}"])
+        heard.check()
+        assert heard.seen.resources[OURS[0].key].show("link") == "vb"
+    finally:
+        heard.close()
+
+
+def test_of_thousands_of_requests_each_has_its_own_answer(quiet: Namespace) -> None:
+    routes = [
+        Route(routing_table=10, destination=f"2001:db8:{number:x}::/48", link="va" if number % 3 else "vb")
+        for number in range(1, 4001)
+    ]
+    there = routes[::7]
+
+    def work() -> tuple[Answers, Answers, list[Answers]]:
+        backend = Rtnetlink()
+        first = backend.send(request for one in there for request in one.create())
+        second = backend.send(request for one in routes for request in one.create())
+        gone = [backend.send(request for one in routes for request in one.delete()) for _ in range(2)]
+        backend.close()
+        return first, second, gone
+
+    first, second, gone = quiet.run(work)
+    assert first == [None] * len(there)
+    assert len(second) == len(routes)
+    for number, answer in enumerate(second):
+        if number % 7:
+            assert answer is None
+        else:
+            assert isinstance(answer, OccupiedError)
+            assert str(answer).startswith(f"add {routes[number].describe()}")
+    # What is not there any more is what was asked for.
+    assert gone == [[None] * len(routes)] * 2
