@@ -14,6 +14,7 @@ What is left over is `Observation.unsettled`, and that is all that `reconciler.c
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ MOST_LAID_OVER = 1000
 """After how many rows that changed one by one their table is looked at again."""
 ROWS_DECODED_FIRST = 8
 """Of up to one row in so many desired objects each is decoded."""
+HASHES_TELL = sys.hash_info.width >= 64
+"""Whether two rows with the same hash are the same; of 32 bits, as on small routers, they are too often not."""
 T = TypeVar("T")
 _UNREADABLE = (ValueError, LookupError, struct.error)
 
@@ -334,7 +337,7 @@ class _Reader:
             not any(completed(kind) or remembering(kind) or kind.owned_as_part for kind in self._kinds),
             any(kind.owned_as_part for kind in self._kinds),
         )
-        note = found.rows_stand_alone and dump.digest is not None
+        note = found.rows_stand_alone and dump.digest is not None and HASHES_TELL
         rows = dump.rows if known is None or not note else _new_rows(dump, known, found)
         for row in self._unexpected(rows, note, found):
             resource = self.decode(row, dump.context)

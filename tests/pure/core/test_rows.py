@@ -154,6 +154,7 @@ def test_what_was_told_row_by_row_is_what_a_look_sees(
     observer.look(desired, inventory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(looking, "MOST_LAID_OVER", data.draw(st.sampled_from([2, 1000])))
+        patch.setattr(looking, "HASHES_TELL", data.draw(st.booleans()))
         take_rounds(node, observer, desired, rounds, data)
 
 
