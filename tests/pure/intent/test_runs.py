@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from intent import loading, runs, yaml_events
-from intent.loading import loads, parse
+from intent.loading import EXACT_CHARACTERS, loads, parse
 from intent.problems import IntentError
 from intent.reading import decode
 from intent.tree import Mapping, Scalar, Sequence, Tree, follow
@@ -169,3 +169,12 @@ def test_comments_and_empty_lines_do_not_end_a_run() -> None:
     assert run.texts == ["2001:db8:1::/48", "2001:db8:2::/48", "2001:db8:3::/48"]
     assert [run.line_of(index) for index in range(3)] == [1, 4, 6]
     assert (run.line, run.last_line, run.column) == (1, 6, 9)
+
+
+@pytest.mark.parametrize("count", [10, 9000])
+@pytest.mark.parametrize("via", ["{interface: wan, gateway: fe80::1}", '{interface: wan, gateway: "fe80::1"}'])
+def test_what_is_right_in_a_small_file_is_right_in_a_large_one(count: int, via: str) -> None:
+    lines = "".join(f'      - "2001:db8:0:{number:x}::/64"\n' for number in range(1, count + 1))
+    text = f"version: 1\nnode: one\nroutes:\n  - from:\n{lines}    via: {via}\n"
+    assert count < 100 or len(text) > EXACT_CHARACTERS
+    assert loads(text, "node.yaml").name == "one"

@@ -138,3 +138,25 @@ def test_nobody_is_named_for_a_change_that_made_no_difference(calm: ToyStage) ->
     calm.run(60)
     (told,) = calm.history.of("fight")
     assert FOE not in told["because"]
+
+
+def test_a_fight_over_many_is_told_once_and_they_are_repaired_together(toys: ToyStage) -> None:
+    names = [f"t{number}" for number in range(60)]
+    toys.file("; ".join(names))
+    toys.run(1)
+    toys.history.entries.clear()
+    rounds: list[float] = []
+
+    def foe() -> None:
+        if any(toys.toy(name).size != 9 for name in names):
+            rounds.append(toys.clock.now())
+            for name in names:
+                toys.alter(name, FOE, size=9)
+
+    toys.after_turn = foe
+    toys.run(600)
+    (told,) = toys.history.of("fight")
+    assert "60 objects" in told["because"]
+    assert FOE in told["because"]
+    assert len(rounds) < 40
+    assert len(toys.status["health"]["reasons"]) < 20
