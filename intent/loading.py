@@ -52,9 +52,10 @@ def parse(source: Source, before: Iterable[Run] = ()) -> tuple[Tree | None, Repo
     text, runs = fold(source.text)
     for earlier, run in zip(before, runs, strict=False):
         shared(earlier.texts, run.texts)
-    if runs:
+    exact = len(text) <= EXACT_CHARACTERS
+    for events in (fast_events, exact_events) if runs and exact else (fast_events,) if runs else ():
         with suppress(YAMLError, NoRun):
-            found = _build(source, fast_events(text), runs)
+            found = _build(source, events(text), runs)
             source.runs = runs
             return found
         source.forget_hidden()

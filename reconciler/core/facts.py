@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from intent.resources.resource import Key, Resource
 from reconciler.core.apply import Outcome, Result
 from reconciler.core.plan import Action, Impact, Plan
 from reconciler.core.reconcile import Round
+from reconciler.core.retries import Fight
 
+MOST_FIGHTS = 10
+"""Up to how many objects that are fought over are told of one by one."""
 MOST_OPERATIONS = 100
 """How many operations a fact lists; of more it tells the number."""
 
@@ -67,6 +70,19 @@ def difference(plan: Plan) -> str:
 
 def _count(plan: Plan, action: Action, *impacts: Impact) -> int:
     return sum(operation.action is action and operation.impact in impacts for operation in plan.operations)
+
+
+def fights(fought: Mapping[Key, Fight]) -> list[str]:
+    """Return in words what is changed back again and again, and by whom; many objects in one line for all."""
+    if len(fought) > MOST_FIGHTS:
+        names = sorted(map(str, fought))
+        actors = sorted({fight.actor for fight in fought.values() if fight.actor})
+        by = f"; last by {shortened(actors, 1)}" if actors else ""
+        return [f"{len(names)} objects are changed back again and again, such as {names[0]}{by}"]
+    return [
+        f"{key} is changed back again and again" + (f"; last by {fought[key].actor}" if fought[key].actor else "")
+        for key in sorted(fought, key=str)
+    ]
 
 
 def named(key: Key, resource: Resource | None = None) -> dict[str, Any]:

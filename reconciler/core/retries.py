@@ -40,18 +40,34 @@ class Failure:
     table: str
 
 
+class _Together:
+    """Randomness that is the same for all that is asked for at one time: what failed together is tried together."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._at = -math.inf
+        self._drawn = 0.0
+
+    def at(self, now: float) -> Random:
+        """Return what gives the number of that time."""
+        if now != self._at:
+            self._at, self._drawn = now, self._random()
+        return lambda: self._drawn
+
+
 class Retries:
     """The objects on which an operation failed. Where trying again cannot help, only a new intent makes it tried."""
 
     def __init__(self, random: Random) -> None:
-        self._random = random
+        self._random = _Together(random)
         self.failures: dict[Key, Failure] = {}
 
     def failed(self, key: Key, table: str, error: BackendError, now: float) -> None:
         """Take note of a failure and hold the object for a growing time."""
         known = self.failures.get(key)
         attempts = known.attempts + 1 if known is not None else 1
-        delay = backoff(attempts, SHORTEST_SECONDS, LONGEST_SECONDS, self._random) if error.retry_helps else math.inf
+        random = self._random.at(now)
+        delay = backoff(attempts, SHORTEST_SECONDS, LONGEST_SECONDS, random) if error.retry_helps else math.inf
         self.failures[key] = Failure(str(error), attempts, now + delay, table)
 
     def succeeded(self, keys: Set[Key]) -> None:
@@ -96,7 +112,7 @@ class Fights:
     """Objects that somebody keeps changing back. From the fifth repair within a minute on, each waits longer."""
 
     def __init__(self, random: Random) -> None:
-        self._random = random
+        self._random = _Together(random)
         self._known: dict[Key, Fight] = {}
 
     def repaired(self, key: Key, actor: str, now: float) -> bool:
@@ -113,7 +129,7 @@ class Fights:
         if not often and fight.level == 0:
             return False
         fight.level += 1
-        fight.until = now + backoff(fight.level, FIGHT_SHORTEST_SECONDS, LONGEST_SECONDS, self._random)
+        fight.until = now + backoff(fight.level, FIGHT_SHORTEST_SECONDS, LONGEST_SECONDS, self._random.at(now))
         return fight.level == 1
 
     def _delay(self, fight: Fight) -> float:

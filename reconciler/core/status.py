@@ -63,13 +63,9 @@ def reasons(loop: Loop) -> list[str]:
         found += [f"table {table} could not be seen: {error}" for table, error in plan.unseen.items()]
         found += [f"{conflict.key}: {conflict.reason}" for conflict in plan.conflicts]
     found += [failure.error for failure in loop.rounds.retries.failures.values()]
-    found += [_fight(str(key), fight.actor) for key, fight in loop.rounds.fights.all().items()]
+    found += facts.fights(loop.rounds.fights.all())
     found += [f"{one.check.describe()}: {one.reason}" for one in loop.checks if not one.passed]
     return list(dict.fromkeys(found))
-
-
-def _fight(name: str, actor: str) -> str:
-    return f"{name} is changed back again and again" + (f"; last by {actor}" if actor else "")
 
 
 def status(loop: Loop) -> dict[str, Any]:
@@ -180,7 +176,7 @@ def _objects(loop: Loop) -> Iterator[dict[str, Any]]:
         elif (fight := fights.get(operation.key)) is not None:
             told |= {
                 "state": "fought over",
-                "reason": _fight(str(operation.key), fight.actor),
+                "reason": facts.fights({operation.key: fight})[0],
                 "retry_at": fight.until,
             }
         yield told

@@ -81,9 +81,8 @@ class Telling:
                 }
             )
         self._failures = {one for one in self._failures if one[0] in rounds.retries.failures} | failures
-        for key in sorted(done.fought, key=str):
-            actor = rounds.fights.all()[key].actor
-            by = f"; last by {actor}" if actor else ""
-            because = f"{key} is changed back again and again{by}"
-            told.append({"event": "fight", "because": because, "outcome": "repairs are slowed down"})
+        if done.fought:
+            fights = {key: fight for key, fight in rounds.fights.all().items() if key in done.fought}
+            for because in facts.fights(fights):
+                told.append({"event": "fight", "because": because, "outcome": "repairs are slowed down"})
         return told
