@@ -143,5 +143,9 @@ def packed(address: str) -> bytes:
     """Return the 4 or 16 bytes of an address that is one, without a scope."""
     if ":" not in address:
         return bytes(map(int, address.split(".")))
-    groups = None if "." in address else groups_of(address)
-    return ipaddress.IPv6Address(address).packed if groups is None else _EIGHT.pack(*groups)
+    if "." in address:
+        return ipaddress.IPv6Address(address).packed
+    head, _, tail = address.partition("::")
+    before = [int(group, 16) for group in head.split(":")] if head else []
+    after = [int(group, 16) for group in tail.split(":")] if tail else []
+    return _EIGHT.pack(*before, *(0,) * (8 - len(before) - len(after)), *after)

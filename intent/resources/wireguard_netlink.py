@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from intent import ip_text
@@ -54,6 +54,11 @@ _PEER = struct.Struct("=HH32sHHI")
 # An allowed IP: the header of the nest, and its family, address and length, each with a header of its own.
 _ALLOWED_IP4 = struct.Struct("=HHHHHxxHH4sHHBxxx")
 _ALLOWED_IP6 = struct.Struct("=HHHHHxxHH16sHHBxxx")
+# The same as the kernel tells it (get_allowedips in drivers/net/wireguard/netlink.c): length, family and address.
+_TOLD_IP4 = struct.Struct("=HHBxxxHHxxxxHH4s")
+_TOLD_IP6 = struct.Struct("=HHBxxxHHxxxxHH16s")
+_TOLD_IPS = {form.size: form for form in (_TOLD_IP4, _TOLD_IP6)}
+_KEEPALIVE = struct.Struct("=HHHxx")
 _ZERO_KEY = bytes(32)
 _PEER_OVERHEAD_BYTES = 160
 
@@ -104,6 +109,11 @@ def read_endpoint(sockaddr: bytes, link_names: Mapping[int, str]) -> Endpoint | 
 
 
 def _read_prefix(data: bytes) -> str:
+    form = _TOLD_IPS.get(len(data))
+    if form is not None:
+        size, kind, length, *others, address = form.unpack(data)
+        if [size, kind, *others] == [5, ALLOWED_IP_LENGTH, 6, ALLOWED_IP_FAMILY, 4 + len(address), ALLOWED_IP_ADDRESS]:
+            return f"{ip_text.unpacked(address)}/{length}"
     found = dict(netlink.attributes(data))
     address = found[ALLOWED_IP_ADDRESS]
     # Bytes of four and of sixteen are IPv4 and IPv6: the family says nothing more.
@@ -161,7 +171,7 @@ def peer_messages(link: str, requests: Sequence[SetPeer]) -> list[SetMessage]:
     carries: list[int] = []
 
     def close() -> None:
-        body = netlink.join((*head, *netlink.nested(DEVICE_PEERS, *netlink.join(tuple(peers)))))
+        body = _joined((*head, *netlink.nested(DEVICE_PEERS, *_joined(peers))))
         messages.append(SetMessage(body, tuple(dict.fromkeys(carries))))
         peers.clear()
         carries.clear()
@@ -179,6 +189,19 @@ def peer_messages(link: str, requests: Sequence[SetPeer]) -> list[SetMessage]:
     if peers:
         close()
     return messages
+
+
+def _joined(parts: Iterable[Part]) -> Body:
+    """Return the parts with neighbouring bytes joined; there may be hundreds, and each is copied once."""
+    joined: list[Part] = []
+    waiting: list[bytes] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            waiting.append(part)
+        else:
+            joined += (b"".join(waiting), part)
+            waiting = []
+    return (*joined, b"".join(waiting))
 
 
 def _fragments(request: SetPeer) -> Iterator[Body]:
@@ -203,17 +226,19 @@ def _write_peer(request: SetPeer, allowed_ips: bytes, first: bool) -> Body:
     if first:
         flags |= FLAG_REMOVE_ME if request.remove else 0
         flags |= FLAG_REPLACE_ALLOWED_IPS if request.replace_allowed_ips else 0
-    parts: list[Part] = [_PEER.pack(36, PEER_PUBLIC_KEY, key_bytes(request.public_key), 8, PEER_FLAGS, flags)]
+    before = _PEER.pack(36, PEER_PUBLIC_KEY, key_bytes(request.public_key), 8, PEER_FLAGS, flags)
+    where: Body = ()
+    after = b""
     if first and request.preshared_key is not None:
-        parts += netlink.attribute(PEER_PRESHARED_KEY, request.preshared_key.reveal())
+        before += _ATTRIBUTE.pack(36, PEER_PRESHARED_KEY) + request.preshared_key.reveal()
     if first and request.endpoint is not None:
-        parts += netlink.attribute(PEER_ENDPOINT, *write_endpoint(request.endpoint))
+        where = netlink.attribute(PEER_ENDPOINT, *write_endpoint(request.endpoint))
     if first and request.persistent_keepalive is not None:
-        parts += netlink.u16(PEER_PERSISTENT_KEEPALIVE, request.persistent_keepalive)
+        after += _KEEPALIVE.pack(6, PEER_PERSISTENT_KEEPALIVE, request.persistent_keepalive)
     if allowed_ips:
-        parts += _ATTRIBUTE.pack(4 + len(allowed_ips), PEER_ALLOWED_IPS | netlink.NLA_F_NESTED), allowed_ips
-    head = _ATTRIBUTE.pack(4 + netlink.length(tuple(parts)), netlink.NLA_F_NESTED)
-    return netlink.join((head, *parts))
+        after += _ATTRIBUTE.pack(4 + len(allowed_ips), PEER_ALLOWED_IPS | netlink.NLA_F_NESTED) + allowed_ips
+    size = 4 + len(before) + netlink.length(where) + len(after)
+    return _joined((_ATTRIBUTE.pack(size, netlink.NLA_F_NESTED), before, *where, after))
 
 
 def write_endpoint(where: Endpoint) -> Body:

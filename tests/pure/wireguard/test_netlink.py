@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyroute2.netlink.generic.wireguard import wgmsg  # type: ignore[import-untyped]
 
@@ -20,9 +21,9 @@ from intent.resources.wireguard_names import Endpoint, endpoint, key_bytes, key_
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.resources.wireguard_requests import SetDevice, SetPeer
 from intent.resources.wireguard_rows import NetlinkDeviceRow, WireGuardContext
-from intent.secrets import PrivateKey
+from intent.secrets import PresharedKey, PrivateKey
 from reconciler.backends.wireguard_netlink import KernelRows
-from tests.pure.wireguard.strategies import LINK, endpoints, peers, ports, raw_keys, set_peers
+from tests.pure.wireguard.strategies import LINK, endpoints, networks, peers, ports, raw_keys, set_peers
 
 CONTEXT = WireGuardContext(now=1000.0, link_names={7: "mesh0"})
 
@@ -102,6 +103,38 @@ def test_parts_of_a_peer_are_joined_by_key_though_others_lie_between() -> None:
         if (one := WireGuardPeer.decode(row, CONTEXT))
     }
     assert found == {1: ("fd00::/16", "fd01::/16", "fd02::/16"), 2: ("fd03::/16",)}
+
+
+@given(networks, st.permutations(range(3)))
+@example("fd00:1::/48", [2, 0, 1])
+@example("10.0.0.0/8", [2, 0, 1])
+def test_an_allowed_ip_is_read_in_whatever_order_its_attributes_come(network: str, order: list[int]) -> None:
+    parsed = ipaddress.ip_network(network)
+    attributes = (
+        netlink.u16(wire.ALLOWED_IP_FAMILY, wire.AF_INET6 if parsed.version == 6 else wire.AF_INET),
+        netlink.attribute(wire.ALLOWED_IP_ADDRESS, parsed.network_address.packed),
+        netlink.u8(wire.ALLOWED_IP_LENGTH, parsed.prefixlen),
+    )
+    item = netlink.nested(0, *(part for index in order for part in attributes[index]))
+    peer = flat((*netlink.attribute(wire.PEER_PUBLIC_KEY, bytes(32)), *netlink.nested(wire.PEER_ALLOWED_IPS, *item)))
+    assert wire.read_peer((peer,), {}).allowed_ips == (network,)
+
+
+def test_peers_at_addresses_of_a_link_read_back_among_others() -> None:
+    wanted = [
+        WireGuardPeer(
+            link=LINK,
+            public_key=key_text(bytes([number]) * 32),
+            preshared_key=PresharedKey(b"p" * 32) if number % 2 else None,
+            endpoint=Endpoint(address, 51820),
+            allowed_ips=(f"fd00:{number}::/32",),
+            persistent_keepalive=number,
+        )
+        for number, address in enumerate(("fe80::1%mesh0", "192.0.2.1", "fe80::2%mesh0", "fe80::3%mesh0"), 1)
+    ]
+    (message,) = wire.peer_messages(LINK, [one for peer in wanted for one in peer.create()])  # type: ignore[misc]
+    assert message.body.count(IndexOf("mesh0")) == 3
+    assert dumped([message]) == wanted
 
 
 @given(raw_keys, ports, st.integers(0, 2**32 - 1))
