@@ -41,8 +41,7 @@ def lines(status: Json) -> Iterator[str]:
     if status["owned"]:
         yield _field("owned", f"{status['owned']} object{'s' if status['owned'] > 1 else ''}")
     yield from _trial(status["trial"])
-    for reason in status["health"]["reasons"]:
-        yield _field("degraded", reason)
+    yield from reasons(status)
     for one in status["objects"]:
         yield _object(one)
     for check in status["checks"]:
@@ -54,6 +53,12 @@ def lines(status: Json) -> Iterator[str]:
         yield "  recently:"
     for fact in status["recent"][-MOST_RECENT:]:
         yield f"    {_time(fact['time'])}  {fact['event']}: {printable(_fact(fact))}"
+
+
+def reasons(status: Json) -> Iterator[str]:
+    """Yield why a node is degraded, nothing for a healthy one."""
+    for reason in status["health"]["reasons"]:
+        yield _field("degraded", reason)
 
 
 def _object(one: Json) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.core import facts
 
 if TYPE_CHECKING:
+    from reconciler.core.custody import Custody
     from reconciler.core.loop import Loop
 
 VERSION = 1
@@ -138,6 +139,7 @@ def _intent(loop: Loop) -> dict[str, Any]:
         "file": custody.file.name,
         "in_file": None if custody.file.document is None else custody.file.document.digest,
         "problem": custody.file.problem,
+        "refused": _why_refused(custody),
         "held": None if held is None else held.digest,
         "tried": None if candidate is None else candidate.digest,
         "by_hand": intents.given is not None and candidate is intents.given.document,
@@ -147,6 +149,15 @@ def _intent(loop: Loop) -> dict[str, Any]:
             {"digest": one.digest, "since": round(one.since, 3), "reason": one.reason} for one in intents.quarantine
         ],
     }
+
+
+def _why_refused(custody: Custody) -> str | None:
+    """Return why what the node is asked to be held at was not adopted, or was rolled back; ``None`` where it was not."""
+    if custody.refusal is not None:
+        return custody.refusal.reason
+    candidate = custody.candidate()
+    known = None if candidate is None else custody.intents.quarantined(candidate.digest)
+    return None if known is None else known.reason
 
 
 def _trial(loop: Loop) -> dict[str, Any] | None:

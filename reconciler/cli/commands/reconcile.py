@@ -16,11 +16,17 @@ from reconciler.cli.options import control_socket, socket_option, state_option
 def command(allow_deletes: bool, state_folder: Path, socket: Path | None) -> int:
     """Have the daemon read its node file, look at everything and try everything again, now.
 
-    Exits 0 when the node is synced then, 2 when it is not, 1 when no daemon answers.
+    Exits 0 when the node is synced and healthy then, 2 when it is not, 3 when the node file is invalid, 4 when it was
+    refused, 1 when no daemon answers.
     """
     from reconciler.cli import exit_codes, status_text
     from reconciler.services.control_client import Control
 
     status = Control(control_socket(socket, state_folder)).ask("reconcile", allow_deletes=allow_deletes)["status"]
     click.echo(status_text.heading(status))
-    return exit_codes.DONE if status["sync"]["state"] == "synced" else exit_codes.DIFFERENT
+    for line in status_text.reasons(status):
+        click.echo(line)
+    if status["intent"]["problem"] is not None:
+        return exit_codes.INVALID
+    # A daemon from before an upgrade does not tell.
+    return exit_codes.REFUSED if status["intent"].get("refused") is not None else status_text.exit_code(status)

@@ -27,6 +27,7 @@ EVERYTHING: dict[str, Any] = {
         "file": "/etc/stellwerk/n\udcffode.yaml",
         "in_file": "b" * 64,
         "problem": "it is\nbad",
+        "refused": None,
         "held": "a" * 64,
         "tried": "b" * 64,
         "by_hand": False,
