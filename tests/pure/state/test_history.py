@@ -501,6 +501,34 @@ def test_readers_meet_no_gap_while_entries_are_appended(tmp_path: Path) -> None:
     assert failures == []
 
 
+BUSY_WRITER = """
+import sys
+from pathlib import Path
+from reconciler.backends.history_file import HistoryFile
+
+history = HistoryFile(Path(sys.argv[1]), largest_bytes=200_000)
+while True:
+    history.append({"event": "changed", "operations": ["route"] * 50}, 1.7e9)
+"""
+
+
+def test_ceaseless_writing_is_no_flaw(tmp_path: Path) -> None:
+    history = HistoryFile(tmp_path, largest_bytes=200_000)
+    fill(history, 400)
+    command = [sys.executable, "-c", BUSY_WRITER, str(tmp_path)]
+    with subprocess.Popen(command) as writer:
+        try:
+            begun = history.head()
+            while history.head() == begun and writer.poll() is None:
+                pass
+            verdicts = [history.verify() for _ in range(12)]
+            assert writer.poll() is None
+        finally:
+            writer.kill()
+    assert [str(flaw) for verdict in verdicts for flaw in verdict.flaws] == []
+    assert verdicts[-1].last.number > verdicts[0].last.number
+
+
 def test_a_full_disk_leaves_no_half_line(history: HistoryFile, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(history, 2)
     write = os.write
