@@ -36,6 +36,8 @@ from reconciler.core.history import (
 _BLOCK_BYTES = 1 << 16
 _TRIES = 5
 _PAUSE_SECONDS = 0.5
+_READS = 20
+_READ_PAUSE_SECONDS = 0.005
 _SHOWN_OF_TORN_BYTES = 500
 
 
@@ -102,12 +104,29 @@ class HistoryFile:
         earlier = None
         for _ in range(_TRIES):
             before = self._state()
-            verdict = verify(self.lines(), self.head(), noted)
+            verdict = verify(*self._at_one_moment(), noted)
             if not verdict.flaws or earlier == before == self._state():
                 break
             earlier = before
             time.sleep(_PAUSE_SECONDS)
         return verdict
+
+    def _at_one_moment(self) -> tuple[list[bytes], Head | None]:
+        """Return the lines up to the head, and the head; where they do not agree they are read some times more.
+
+        Of what is appended while this reads, nothing is returned; the next one to read meets it.
+        """
+        for _ in range(_READS):
+            head = self.head()
+            lines = list(self.lines())
+            end = _end_of(lines, head)
+            if end == len(lines):
+                break
+            if end is not None and self.head() != head:
+                # The lines after it came with a later head.
+                return lines[:end], head
+            time.sleep(_READ_PAUSE_SECONDS)
+        return lines, head
 
     def _state(self) -> tuple[object, ...]:
         """Return what every append changes."""
@@ -219,6 +238,19 @@ class HistoryFile:
                     if (entry := entry_of(one)) is not None:
                         return int(entry["number"])
         return number
+
+
+def _end_of(lines: Sequence[bytes], head: Head | None) -> int | None:
+    """Return how many lines there are up to the last one that makes the head, ``None`` where none does."""
+    if head is None or not head.number:
+        return None if lines else 0
+    for number in range(len(lines), 0, -1):
+        entry = entry_of(lines[number - 1])
+        if entry is not None and head_of(entry) == head:
+            return number
+        if entry is not None and entry["number"] < head.number:
+            break
+    return None
 
 
 def _append(path: Path, content: bytes, size: int) -> None:
