@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -28,6 +29,10 @@ DOCS, REPORTS = CHECKOUT / "docs", CHECKOUT / ".reports"
 EMULATED = "benchmarks-emulated.json"
 EMULATED_LIMIT_SECONDS = 900.0
 SLOWER_EMULATED = 2.0
+ENDING_SECONDS = 30.0
+"""How long the emulated machine may take to be ended, and its folder to be removed."""
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LARGEST_SIZE = 1_000_000
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -79,7 +84,13 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.replace(",", " ").split())
+    """Return the numbers in a list. Raises argparse.ArgumentTypeError for one that nothing can be measured with."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 1 <= int(part) <= LARGEST_SIZE for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be whole numbers from 1 to {LARGEST_SIZE:,}, with commas between them"
+        )
+    return tuple(map(int, parts))
 
 
 def _measured(chosen: Sequence[Case], sizes: Sequence[int], kernel: str) -> Report:
@@ -115,11 +126,26 @@ def _emulated(sizes: Sequence[int]) -> Report:
     chosen = [f"--sizes={','.join(map(str, sizes))}"] if sizes else []
     inside = ["python", "-m", "tests.bench", "--emulated", *chosen, *names]
     command = [sys.executable, "-m", "tests.emulated", limit, "--fetch", str(fetch), "--", *inside]
-    done = subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr)
-    if done.returncode == 0 and values.exists():
+    code = _ended_with_us(command)
+    if code == 0 and values.exists():
         return report.read(values)
-    why = f"the emulated machine ended with {done.returncode}"
+    why = f"the emulated machine ended with {code}"
     return Report({}, failures=tuple(Failure(name, 0, why, "full") for name in names))
+
+
+def _ended_with_us(command: Sequence[str]) -> int:
+    """Run a command to its end and return its exit status; where we are stopped it is asked to end what it started."""
+    process = subprocess.Popen(command, cwd=CHECKOUT, stdout=sys.stderr, start_new_session=True)
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(ENDING_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def _write_values(found: Report, file: Path) -> None:
@@ -141,12 +167,19 @@ def _say_result(found: Report, page: Path) -> None:
     print(f"written to {page}")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave as for Ctrl-C, so that what was started is ended; another signal does not disturb that."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        # As at an interrupt, what was started is ended.
-        signal.signal(ending, _interrupt)
-    sys.exit(main())
+    for ending in ENDINGS:
+        signal.signal(ending, _stop)
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        say("stopped")
+        code = 128 + signal.SIGINT
+    sys.exit(code)

@@ -12,6 +12,8 @@ from tests.emulated.machine import MachineError, Task, run
 FAILED_TO_RUN = 125
 """The exit status for a machine that failed, as opposed to its command: env(1) and podman use the same."""
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main() -> int:
     """Run the command line's command in the machine and return its exit status."""
@@ -22,7 +24,7 @@ def main() -> int:
     parser.add_argument("--fetch", type=Path, metavar="FILE", help="a file the command writes, to be kept")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, _interrupt)
     try:
         return run(Task(arguments.command, arguments.limit, arguments.fetch))
@@ -35,7 +37,9 @@ def main() -> int:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Leave as for Ctrl-C, so that the machine is taken down on the way out."""
+    """Leave as for Ctrl-C, so that the machine is taken down on the way out, which another signal does not disturb."""
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
