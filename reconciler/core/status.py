@@ -152,7 +152,7 @@ def _intent(loop: Loop) -> dict[str, Any]:
 
 
 def _why_refused(custody: Custody) -> str | None:
-    """Return why what the node is asked to be held at was not adopted, or was rolled back; ``None`` where it was not."""
+    """Return why what is asked for was not adopted or was rolled back, ``None`` where it was not."""
     if custody.refusal is not None:
         return custody.refusal.reason
     candidate = custody.candidate()
