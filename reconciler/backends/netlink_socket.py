@@ -234,6 +234,16 @@ class NetlinkSocket:
         if begun is not None:
             begun.set()
         self._transmit(batch.data)
+        try:
+            return self._refusals(batch)
+        except BackendError:
+            raise
+        except BaseException:
+            # What is left of the answers would be taken for rows of the next dump.
+            self.close()
+            raise
+
+    def _refusals(self, batch: _Batch) -> list[Refusal | None]:
         refusals: list[Refusal | None] = [None] * batch.length
         for kind, flags, sequence, payload in self._messages():
             number = sequence - batch.first

@@ -20,6 +20,7 @@ COLOURS = {
     "rolled back": "red",
     DISAGREED: "red",
     "refused": "yellow",
+    "stopped": "yellow",
     "fight": "yellow",
 }
 DONE = {"create": "created", "update": "changed", "delete": "deleted"}

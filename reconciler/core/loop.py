@@ -282,7 +282,8 @@ class Loop:
         """Hold the node at a document that was given by hand, as a whole or not at all, and make the first round.
 
         ``check`` is told the look and may refuse what it led to, ``watch`` is told each outcome. Raises IntentError and
-        RefusedError, and then nothing was changed; another StellwerkError says what was.
+        RefusedError, and then nothing was changed; another StellwerkError says what was. Where the keyboard stops it,
+        a "stopped" is told of what was done until then.
         """
         self._check_may_change()
         self.custody.check_not_quarantined(document)
@@ -294,6 +295,23 @@ class Loop:
             raise StellwerkError(
                 f"it is adopted and will be carried out, but not all of it could be done now: {exc}"
             ) from exc
+        except KeyboardInterrupt:
+            self._tell_stopped(seen)
+            raise
+
+    def _tell_stopped(self, before: Look) -> None:
+        """Tell how far a round came that was stopped, by a look: of what is on its way nobody has heard."""
+        if self.wanted is None:
+            return
+        because, planned = "stopped by the keyboard", {operation.key for operation in before.plan.operations}
+        try:
+            left = self.rounds.look(self.wanted.desired).plan
+        except StellwerkError as exc:
+            self._tell("stopped", because=because, outcome=f"how much was done is not known: {exc}")
+            return
+        done = len(planned - {operation.key for operation in left.operations})
+        words = f"{done} of {len(planned)} operations were done; {facts.difference(left)}"
+        self._tell("stopped", because=because, outcome=words)
 
     # Turns.
 

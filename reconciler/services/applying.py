@@ -93,7 +93,14 @@ def apply(loop: Loop, order: Order, say: Say) -> dict[str, Any]:
     def watch(outcome: Outcome) -> None:
         say({"event": "outcome", "outcome": facts.of_outcome(outcome)})
 
-    done = loop.apply(order.document, order.confirm_seconds, order.allow_deletes, check, watch)
+    recent = loop.telling.recent
+    last = recent[-1] if recent else None
+    try:
+        done = loop.apply(order.document, order.confirm_seconds, order.allow_deletes, check, watch)
+    except KeyboardInterrupt:
+        if recent and recent[-1] is not last and recent[-1]["event"] == "stopped":
+            say({"event": "note", "text": recent[-1]["outcome"]})
+        raise
     trial = loop.custody.intents.trial
     return {
         "failed": done.failed,
