@@ -200,6 +200,8 @@ def _in_terminal(scene: Scene) -> tuple[int, int]:
     environment = dict(os.environ)
     pid, terminal = pty.fork()
     if pid == 0:
+        # A login's shell does not ignore it, even where whoever runs the tests does.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.execve("/bin/sh", ["sh", "-c", f"{command}; sleep 1000"], environment)
     return pid, terminal
 
