@@ -290,7 +290,7 @@ class Loop:
         given = self.custody.by_hand(document)
         seen = self._adopt(document, given, confirm_seconds, allow_deletes, strict=True, check=check)
         try:
-            return self._make_round(seen, "applied by hand", watch)
+            done = self._make_round(seen, "applied by hand", watch)
         except StellwerkError as exc:
             raise StellwerkError(
                 f"it is adopted and will be carried out, but not all of it could be done now: {exc}"
@@ -298,6 +298,8 @@ class Loop:
         except KeyboardInterrupt:
             self._tell_stopped(seen)
             raise
+        self._take_note_if_reached()
+        return done
 
     def _tell_stopped(self, before: Look) -> None:
         """Tell how far a round came that was stopped, by a look: of what is on its way nobody has heard."""
@@ -396,6 +398,9 @@ class Loop:
         to_do = self._is_open(seen, decided)
         if to_do:
             self._make_round(seen, because)
+            # What was done may be much: it is let go before anything is written.
+            del seen
+            self._take_note_if_reached()
         else:
             self._again_at = self._next_attempt(decided)
             if self._may_change():
@@ -468,7 +473,6 @@ class Loop:
             self._tell(**{"because": because, **told})
         if self._is_open(done.remaining, ended):
             self._dirty.mark_all("what was left")
-        self._take_note_if_reached()
         return done
 
     # Which document.
