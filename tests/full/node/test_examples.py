@@ -11,13 +11,15 @@ NOTHING = "version: 1\nnode: nothing\n"
 
 
 def adapted(node: Host, example: Path) -> Path:
-    """Write the example with paths in the host's folder, and its restart command, where it has one, for real."""
+    """Write the example with paths in the host's folder, its interfaces, and its restart command for real."""
     text = example.read_text()
     for old, new in (
         ("/etc/stellwerk", "$folder"),
         ("/run/babeld.sock", "$folder/babeld.sock"),
         ("restart_command: [systemctl, restart, babeld]", "restart_command: [$folder/restart-babeld]"),
         ("  babeld:\n", "  babeld:\n    {head}\n"),
+        ("interface: lte0.1", "interface: mesh0"),
+        ("interface: lan", "interface: mesh0"),
     ):
         text = text.replace(old, new)
     defaults = "".join(

@@ -29,8 +29,6 @@ from tests.kernel.rtnetlink.test_oracle import route_of, theirs
 from tests.namespaces import Namespace, namespaces
 from tests.pure.core.comparisons import as_told
 
-pytestmark = pytest.mark.full_too
-
 Answers = list[BackendError | None]
 PATIENCE_SECONDS = 20.0
 TABLES = (10, 254, 300)
@@ -107,6 +105,7 @@ def plain(message: Mapping[str, Any]) -> bool:
     return said <= known and dict(message["attrs"])["RTA_PREF"] in (0, "00")
 
 
+@pytest.mark.full_too
 def test_all_ways_to_read_a_route_agree(filled: Namespace) -> None:
     messages, names = theirs(filled, lambda route: list(route.get_routes(family=10)))
     rows, context = rows_of(filled)
@@ -131,6 +130,7 @@ def test_all_ways_to_read_a_route_agree(filled: Namespace) -> None:
     assert known.isdisjoint({"2001:db8:40::/48", "2001:db8:42::/48", "2001:db8:43::/48", "2001:db8:44::/48"})
 
 
+@pytest.mark.full_too
 def test_what_we_make_ourselves_is_known_by_its_bytes(linked: Namespace) -> None:
     routes = [
         Route(routing_table=table, destination=to, source=source, metric=metric, gateway=gateway, link=link)
@@ -309,6 +309,7 @@ def test_what_was_told_row_by_row_is_what_a_look_sees(
         heard.close()
 
 
+@pytest.mark.full_too
 def test_what_the_kernel_hid_between_next_hops_is_seen_when_they_go(quiet: Namespace) -> None:
     """A dump goes on after the last next hop of a route, and passes over what was put between them."""
     heard = Heard(quiet, 0)
