@@ -19,7 +19,8 @@ def adapted(node: Host, example: Path) -> Path:
         ("restart_command: [systemctl, restart, babeld]", "restart_command: [$folder/restart-babeld]"),
         ("  babeld:\n", "  babeld:\n    {head}\n"),
         ("interface: lte0.1", "interface: mesh0"),
-        ("interface: lan", "interface: mesh0"),
+        # Whose own address the next router's is there.
+        ('interface: lan, gateway: "2001:db8:1::2"', 'interface: mesh0, gateway: "fe80::2"'),
     ):
         text = text.replace(old, new)
     defaults = "".join(
