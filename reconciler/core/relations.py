@@ -8,40 +8,46 @@ from functools import cache
 from intent.resources.resource import Key, Resource
 
 
+def _overrides(kind: type[Resource], name: str) -> bool:
+    own, default = getattr(kind, name), getattr(Resource, name)
+    # Of a class method there is another object at each look, and one function behind them.
+    return getattr(own, "__func__", own) is not getattr(default, "__func__", default)
+
+
 @cache
 def claiming(kind: type[Resource]) -> bool:
     """Return whether objects of a kind may hold something exclusively."""
-    return kind.claims is not Resource.claims
+    return _overrides(kind, "claims")
 
 
 @cache
 def keeping(kind: type[Resource]) -> bool:
     """Return whether objects of a kind may keep others from being removed."""
-    return kind.keeps is not Resource.keeps
+    return _overrides(kind, "keeps")
 
 
 @cache
 def renewable(kind: type[Resource]) -> bool:
     """Return whether objects of a kind may have to be replaced because another changes."""
-    return kind.renewed_by is not Resource.renewed_by
+    return _overrides(kind, "renewed_by")
 
 
 @cache
 def hindered(kind: type[Resource]) -> bool:
     """Return whether something may speak against making objects of a kind."""
-    return kind.hindrance is not Resource.hindrance
+    return _overrides(kind, "hindrance")
 
 
 @cache
 def completed(kind: type[Resource]) -> bool:
     """Return whether the rows of a kind do not always say all about an object."""
-    return getattr(kind.related, "__func__", None) is not getattr(Resource.related, "__func__", None)
+    return _overrides(kind, "related")
 
 
 @cache
 def partial(kind: type[Resource]) -> bool:
     """Return whether objects of a kind may be part of others."""
-    return kind.part_of is not Resource.part_of
+    return _overrides(kind, "part_of")
 
 
 def may_refer(kind: type[Resource], spaces: Set[str]) -> bool:
@@ -66,10 +72,10 @@ def references(resource: Resource) -> Iterator[Key]:
 @cache
 def remembering(kind: type[Resource]) -> bool:
     """Return whether the inventory has a say in what is read of a kind's rows."""
-    return kind.inventoried or kind.recall is not Resource.recall
+    return kind.inventoried or _overrides(kind, "recall")
 
 
 @cache
 def expecting(kind: type[Resource]) -> bool:
     """Return whether a kind can say what the rows of desired objects come to."""
-    return getattr(kind.expected, "__func__", None) is not getattr(Resource.expected, "__func__", None)
+    return _overrides(kind, "expected")
