@@ -332,7 +332,7 @@ class RoutingTable(Between):
 
 
 Table = Annotated[int, RoutingTable(1, 65534)]
-RulePriority = Annotated[int, Between(1, 32759)]
+RulePriority = Annotated[int, Between(1, 32758)]
 Port = Annotated[int, Between(1, 65535)]
 Mtu = Annotated[int, Between(1280, 65535, unit="bytes")]
 Number8 = Annotated[int, Between(0, 255)]

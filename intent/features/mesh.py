@@ -80,8 +80,8 @@ class Mesh(Model):
     )
     rule_priority: RulePriority = Field(
         default=1000,
-        description="The priority of the routing rules that send traffic to the mesh's table, 1–32759; the six "
-        "after it are used too.",
+        description="The priority of the routing rules that send traffic to the mesh's table, 1–32758; the "
+        "seven after it are used too.",
         examples=[1000],
     )
     prefixes: tuple[IPv6Prefix, ...] = Field(
@@ -216,15 +216,17 @@ def around(mesh: Mesh, prefix: IPv6Network) -> Iterator[Rule]:
     """Yield the rules for packets to and from a prefix that do not enter from the mesh.
 
     To the prefix, the mesh's routes come first, but for its default routes, and then what the node itself is connected
-    with inside, such as a LAN. From the prefix, all but the default route in the main table comes first, and then the
-    mesh. A route in main for the whole prefix counts for nothing: clients of DHCPv6 leave one that is unreachable.
+    with inside, such as a LAN. From the prefix, all but the default route in the main table comes first, then the mesh,
+    and there it ends: what nobody serves is unreachable, and never takes the node's own default route. A route in main
+    for the whole prefix counts for nothing: clients of DHCPv6 leave one that is unreachable.
     """
-    to_mesh, to_main, _, from_main, from_mesh = range(mesh.rule_priority + 2, mesh.rule_priority + 7)
+    to_mesh, to_main, _, from_main, from_mesh, from_end = range(mesh.rule_priority + 2, mesh.rule_priority + 8)
     written = str(prefix)
     yield _lookup(to_mesh, mesh.table, destination=written, suppress_prefixlength=0)
     yield _lookup(to_main, TABLE_MAIN, destination=written, suppress_prefixlength=prefix.prefixlen)
     yield _lookup(from_main, TABLE_MAIN, source=written, suppress_prefixlength=0)
     yield _lookup(from_mesh, mesh.table, source=written)
+    yield Rule(family="ipv6", priority=from_end, action="unreachable", source=written)
 
 
 def nowhere(mesh: Mesh, prefix: IPv6Network) -> Rule:
