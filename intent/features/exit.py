@@ -13,6 +13,7 @@ from intent.feature import Feature, Finding
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, nowhere
 from intent.fields import BabelMetric, InterfaceName, IPv6Prefix, IPv6Text, TrueFalse
+from intent.overlaps import overlaps
 from intent.references import References
 from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import ExitMetric
@@ -141,24 +142,12 @@ def _via_findings(number: int, entry: ExitPrefix, node: Node) -> Iterator[Findin
 
 
 def _overlaps(exit_: Exit) -> Iterator[Finding]:
-    """Yield each prefix that overlaps one before it in the order of addresses: sorted, only neighbours can."""
-    # One that is everything is refused for itself; that it overlaps all others says nothing more.
-    numbers = (number for number, entry in enumerate(exit_.prefixes) if entry.prefix.prefixlen)
-    order = sorted(numbers, key=lambda number: (exit_.prefixes[number].prefix, number))
-    open_number: int | None = None
-    for number in order:
-        prefix = exit_.prefixes[number].prefix
-        if open_number is not None and prefix.subnet_of(exit_.prefixes[open_number].prefix):
-            first, second = sorted((open_number, number))
-            one, other = exit_.prefixes[first].prefix, exit_.prefixes[second].prefix
-            said = "is written twice, first" if one == other else f"overlaps `{one}`"
-            yield Finding(
-                ("prefixes", second, "prefix"),
-                f"`{other}` {said} in line {{line}}",
-                first=("prefixes", first, "prefix"),
-            )
-        else:
-            open_number = number
+    for first, second in overlaps([entry.prefix for entry in exit_.prefixes]):
+        one, other = exit_.prefixes[first].prefix, exit_.prefixes[second].prefix
+        said = "is written twice, first" if one == other else f"overlaps `{one}`"
+        yield Finding(
+            ("prefixes", second, "prefix"), f"`{other}` {said} in line {{line}}", first=("prefixes", first, "prefix")
+        )
 
 
 def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource]:
