@@ -33,8 +33,9 @@ def command(
     ends the daemon, which undoes a change that waits to be confirmed and leaves the rest as it is. It stays in the
     foreground; `stellwerk status` in another terminal says how the node is.
     """
-    from reconciler.cli import exit_codes, logs
+    from reconciler.cli import exit_codes
     from reconciler.core.loop import Mode
+    from reconciler.services import logs
     from reconciler.services.daemon import Daemon, Settings
 
     if (file is None) is not see_through:

@@ -24,6 +24,7 @@ PLANTED = [
     ("layers", "reconciler/core/plan.py", "import reconciler.cli.options"),
     ("layers", "reconciler/backends/files.py", "import reconciler.cli.options"),
     ("layers", "reconciler/backends/files.py", "import reconciler.lab"),
+    ("layers", "reconciler/services/__init__.py", "import reconciler.lab"),
     ("layers", "reconciler/services/__init__.py", "import reconciler.cli.options"),
     ("core-names-no-feature", "reconciler/core/plan.py", "import intent.features.mesh"),
     ("core-names-no-kind", "reconciler/core/plan.py", "from intent.resources.route import Route"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intent.display import printable
-from reconciler.cli.logs import LONGEST_TRACEBACK, LONGEST_VALUE, Lines
+from reconciler.services.logs import LONGEST_TRACEBACK, LONGEST_VALUE, Lines
 
 PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?: |$)')
 

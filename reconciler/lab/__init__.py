@@ -1,0 +1,1 @@
+"""Meshes of network namespaces, to try things in: real babeld and the real daemon in each node."""
