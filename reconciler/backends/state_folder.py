@@ -9,10 +9,23 @@ from pathlib import Path
 
 from reconciler.backends.atomic_files import replace_file, sync_folder
 from reconciler.backends.state_folder_errors import refused
-from reconciler.backends.state_folder_files import FORMS, INTENTS, INVENTORY, SUSPENSION, Form, Value, read, write
-from reconciler.backends.state_folder_lock import Role, locked
+from reconciler.backends.state_folder_files import (
+    DRAINS,
+    FORMS,
+    HEALTH,
+    INTENTS,
+    INVENTORY,
+    SUSPENSION,
+    Form,
+    Value,
+    read,
+    write,
+)
+from reconciler.backends.state_folder_lock import Role, held_by_a_daemon, locked
+from reconciler.core.drains import Drains
 from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
+from reconciler.core.known_health import KnownHealth
 from reconciler.core.suspension import Suspension
 
 MOST_SET_ASIDE = 3
@@ -64,6 +77,28 @@ class StateFolder:
             return
         except OSError as exc:
             raise refused(f"{path} cannot be removed", exc) from exc
+
+    def load_drains(self) -> Drains:
+        """Return what an operator has drained, nothing when there is no file."""
+        found = read(self.folder, DRAINS)
+        return Drains() if found is None else found
+
+    def save_drains(self, drains: Drains) -> None:
+        """Keep what an operator has drained so that it survives a crash from the moment this returns."""
+        self._write(DRAINS, drains)
+
+    def load_health(self) -> KnownHealth:
+        """Return what is known of the things with checks, nothing when there is no file."""
+        found = read(self.folder, HEALTH)
+        return KnownHealth() if found is None else found
+
+    def save_health(self, health: KnownHealth) -> None:
+        """Keep what is known of the things with checks."""
+        self._write(HEALTH, health)
+
+    def watched(self) -> bool:
+        """Return whether a daemon runs, which keeps what is known of the things with checks current."""
+        return held_by_a_daemon(self.folder / "lock")
 
     def set_aside(self, name: str) -> Path:
         """Move a damaged file to ``NAME.damaged-N``, so that there is none, and return where it is.

@@ -13,9 +13,11 @@ from intent.resources.resource import Key
 from reconciler.backends.atomic_files import replace_file
 from reconciler.backends.state_folder_errors import unreadable
 from reconciler.backends.state_folder_values import decode, encode
+from reconciler.core.drains import Drains
 from reconciler.core.errors import DamagedStateError, VersionError
 from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
+from reconciler.core.known_health import KnownHealth
 from reconciler.core.suspension import Suspension
 
 VERSION = 1
@@ -140,4 +142,16 @@ SUSPENSION: Form[Suspension] = Form(
     encode,
     lambda document: decode(Suspension, document),
 )
-FORMS: tuple[Form[Any], ...] = (INVENTORY, INTENTS, SUSPENSION)
+DRAINS: Form[Drains] = Form(
+    "drains.json",
+    "It says what an operator has drained, and until when. Move the file away when nothing is to be drained any more",
+    encode,
+    lambda document: decode(Drains, document),
+)
+HEALTH: Form[KnownHealth] = Form(
+    "health.json",
+    "It says what the checks of the exits said last. Move the file away: the next checks say it anew",
+    encode,
+    lambda document: decode(KnownHealth, document),
+)
+FORMS: tuple[Form[Any], ...] = (INVENTORY, INTENTS, SUSPENSION, DRAINS, HEALTH)

@@ -16,7 +16,7 @@ CALM_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """So many failures in a row make unfit, so many passes in a row fit again; a check begins each ``every_seconds``."""
+    """So many failures in a row make unfit, so many passes fit again; a check begins each ``every_seconds``."""
 
     every_seconds: int
     fall: int

@@ -19,6 +19,8 @@ def set_damage_aside(state: StateFolder, clock: Clock) -> list[tuple[str, str]]:
         ("inventory.json", state.load),
         ("intents.json", state.load_intents),
         ("suspension.json", state.load_suspension),
+        ("drains.json", state.load_drains),
+        ("health.json", state.load_health),
     ):
         try:
             read()

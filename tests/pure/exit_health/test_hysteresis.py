@@ -11,7 +11,9 @@ from reconciler.core.hysteresis import CALM_SECONDS, LONGEST_RISE_SECONDS, Judge
 TERMS = Terms(every_seconds=2, fall=3, rise=5)
 
 
-def played(results: str, terms: Terms = TERMS, before: Judgement | None = None, start: float = 100.0) -> list[Judgement]:
+def played(
+    results: str, terms: Terms = TERMS, before: Judgement | None = None, start: float = 100.0
+) -> list[Judgement]:
     """Return the judgement after each result: ``+`` for passed, ``-`` for failed, one each ``every_seconds``."""
     judgement, found = before or Judgement(), []
     for number, sign in enumerate(results):
@@ -47,13 +49,13 @@ def test_it_says_since_when_and_why() -> None:
 
 
 def test_a_second_fall_soon_takes_twice_as_long_to_rise() -> None:
-    *_, fallen = played("+---" "+++++" "---")
+    *_, fallen = played("+---+++++---")
     assert (fallen.fit, needed(fallen, TERMS)) == (False, 2 * TERMS.rise)
     assert shown(played("+" * 10, before=fallen, start=200.0)) == "uuuuuuuuuF"
 
 
 def test_a_long_calm_makes_it_the_first_fall_again() -> None:
-    *_, risen = played("+---" "+++++" "---" + "+" * 10)
+    *_, risen = played("+---+++++---" + "+" * 10)
     *_, fallen = played("---", before=risen, start=risen.risen_at + CALM_SECONDS)
     assert needed(fallen, TERMS) == TERMS.rise
 
@@ -67,7 +69,10 @@ def test_however_often_it_fell_the_rise_is_bounded(falls: int, every: int, rise:
 
 
 @given(
-    results=st.text("+-", max_size=300), fall=st.integers(1, 6), rise=st.integers(1, 6), every=st.sampled_from([1, 2, 60])
+    results=st.text("+-", max_size=300),
+    fall=st.integers(1, 6),
+    rise=st.integers(1, 6),
+    every=st.sampled_from([1, 2, 60]),
 )
 def test_never_faster_than_the_terms_allow(results: str, fall: int, rise: int, every: int) -> None:
     """After the first verdict each turn has so many results of the other kind just before it, and none is missed."""
