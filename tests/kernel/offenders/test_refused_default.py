@@ -1,0 +1,75 @@
+"""What a real babeld makes of a default route without a source prefix, with our configuration."""
+
+import os
+import signal
+from pathlib import Path
+
+from intent.resources.babel_configuration import BabelConfiguration
+from tests.kernel.babel.mesh import Node, until
+from tests.kernel.offenders.row import Row, announce, learned
+
+OURS = BabelConfiguration(10).render()
+EXIT = "2001:db8:1::/56"
+
+
+def _start(nodes: Row, *with_ours: Node) -> None:
+    """Start all, and have the stranger announce a default without a source, and one with, which is right."""
+    for node in nodes.nodes:
+        if node in with_ours:
+            nodes.start(node, OURS)
+        else:
+            nodes.start(node)
+    announce(nodes.s, None)
+    announce(nodes.s, EXIT)
+    # The right one is announced after the other: where it has come, so would that.
+    until(lambda: f"default from {EXIT}" in nodes.c.routes(), "the exit's route at the far end")
+
+
+def _is_refused(node: Node) -> bool:
+    """Return whether it is known who announces it, and it is not used."""
+    lines = learned(node, "::/0")
+    return bool(lines) and all("installed no" in line for line in lines) and "default via" not in node.routes()
+
+
+def test_it_is_known_and_neither_used_nor_passed_on(nodes: Row) -> None:
+    _start(nodes, nodes.a, nodes.b, nodes.c)
+    until(lambda: _is_refused(nodes.a), "the refused route in what babeld knows")
+    for node in (nodes.b, nodes.c):
+        assert learned(node, "::/0") == []
+        assert "default via" not in node.routes()
+
+
+def test_careless_neighbours_are_not_told_of_it_either(nodes: Row) -> None:
+    _start(nodes, nodes.a)
+    until(lambda: _is_refused(nodes.a), "the refused route in what babeld knows")
+    for node in (nodes.b, nodes.c):
+        assert learned(node, "::/0") == []
+
+
+def test_it_comes_over_careless_nodes_and_names_the_one_who_announces_it(nodes: Row) -> None:
+    _start(nodes, nodes.c)
+    until(lambda: _is_refused(nodes.c), "the refused route in what babeld knows")
+    (far,) = learned(nodes.c, "::/0")
+    (near,) = learned(nodes.a, "::/0")
+    assert far.split(" id ")[1].split()[0] == near.split(" id ")[1].split()[0]
+    assert "default via" in nodes.b.routes()
+
+
+def test_so_it_is_after_a_restart(nodes: Row) -> None:
+    _start(nodes, nodes.a)
+    pid = nodes.a.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the end of babeld")
+    nodes.start(nodes.a, OURS)
+    until(lambda: f"default from {EXIT}" in nodes.c.routes(), "the exit's route at the far end")
+    until(lambda: _is_refused(nodes.a), "the refused route in what babeld knows")
+    assert learned(nodes.b, "::/0") == []
+
+
+def test_one_that_is_retracted_is_known_as_such(nodes: Row) -> None:
+    _start(nodes, nodes.a)
+    until(lambda: _is_refused(nodes.a), "the refused route in what babeld knows")
+    announce(nodes.s, None, verb="retract")
+    until(lambda: all(" metric 65535 " in line for line in learned(nodes.a, "::/0")), "the retraction")
+    assert f"default from {EXIT}" in nodes.c.routes()
