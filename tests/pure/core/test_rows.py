@@ -20,6 +20,7 @@ from intent.secrets import PrivateKey
 from reconciler.backends.fake import FakeNode
 from reconciler.backends.fake.routes import FakeRoute
 from reconciler.core import observe as looking
+from reconciler.core import reading
 from reconciler.core.backend import Dump, Partitions, RowNews
 from reconciler.core.desired import Desired
 from reconciler.core.diff import diff
@@ -154,7 +155,7 @@ def test_what_was_told_row_by_row_is_what_a_look_sees(
     observer.look(desired, inventory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(looking, "MOST_LAID_OVER", data.draw(st.sampled_from([2, 1000])))
-        patch.setattr(looking, "HASHES_TELL", data.draw(st.booleans()))
+        patch.setattr(reading, "HASHES_TELL", data.draw(st.booleans()))
         take_rounds(node, observer, desired, rounds, data)
 
 
