@@ -9,35 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from intent.resources.babel_requests import AwaitXroute
 from intent.resources.babel_wire import XrouteRow, daemon_key
 from intent.resources.resource import Change, Key, Request, Resource
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitXroute(Request):
-    """Wait until babeld announces the route, with this metric unless it is None."""
-
-    socket: str
-    destination: str
-    source: str
-    metric: int | None = None
-    timeout_seconds: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitWithdrawal(Request):
-    """Wait until babeld announces the route no more, or with the metric 65534, which makes neighbours drop it.
-
-    In the latter case wait another ``linger_seconds``, so that neighbours have heard it before the route goes: most
-    versions do not tell them about one that is simply gone. A babeld that does not run announces nothing. ``socket``
-    None means every babeld that the last look saw.
-    """
-
-    socket: str | None
-    destination: str
-    source: str
-    timeout_seconds: float = 5.0
-    linger_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import ClassVar, Final, Literal, NamedTuple, Self
 
 from intent.resources import netlink
-from intent.resources.babel_announcement import AwaitWithdrawal
+from intent.resources.babel_requests import AwaitWithdrawal
 from intent.resources.link import Names
 from intent.resources.link import key as link_key
 from intent.resources.netlink import About, IndexOf, NetlinkRequest

@@ -8,9 +8,9 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
+from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, XrouteRow
 from intent.resources.resource import Request
 from reconciler.backends.babeld_client import Connection

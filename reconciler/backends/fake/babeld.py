@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface, Options
+from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_wire import (
     INFINITY,
     WITHDRAWN,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
+from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.file import ChangeMode, CreateKeyFile, RemoveFile, WriteFile
 from intent.resources.netlink import NetlinkRequest
 from intent.resources.processes import AwaitEnd, StartProcess

@@ -7,8 +7,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import cast
 
-from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute, BabelAnnouncement
+from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import BabelConfiguration, ExitMetric
+from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_wire import XrouteRow
 from intent.resources.file import WriteFile
 from reconciler.backends.babeld import Babeld

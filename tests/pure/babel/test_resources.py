@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intent.resources.babel_announcement import AwaitXroute, BabelAnnouncement
+from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_daemon import (
     NOT_LOADED,
     OUTDATED,
@@ -17,6 +17,7 @@ from intent.resources.babel_daemon import (
     RestartBabeld,
 )
 from intent.resources.babel_interface import AddBabelInterface, BabelInterface, FlushBabelInterface
+from intent.resources.babel_requests import AwaitXroute
 from intent.resources.babel_wire import (
     BabelContext,
     ConfigurationFile,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intent.resources.babel_announcement import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_daemon import RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, BabelInterface, FlushBabelInterface
+from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_wire import DaemonRow, InterfaceRow, XrouteRow, flush_is_safe
 from reconciler.backends import babeld_news, babeld_socket
 from reconciler.backends.babeld import Babeld
