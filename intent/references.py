@@ -1,4 +1,4 @@
-"""What an intent refers to but does not contain: key files, names, what the running kernel can do.
+"""What an intent refers to but does not contain: key files, names, what the running system has and can do.
 
 A feature lists the references it needs; the reconciler resolves them, once each, and hands the values to `expand`,
 which so stays pure. Adding a kind of reference is a class here and a module with its resolver beside the backends.
@@ -6,7 +6,7 @@ which so stays pure. Adding a kind of reference is a class here and a module wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -19,6 +19,19 @@ class Reference(Generic[T]):
     """Base of all references; ``T`` is the type of the resolved value."""
 
     __slots__ = ()
+
+    @property
+    def lives_on(self) -> Mapping[str, frozenset[Hashable] | None]:
+        """The tables of the node that the value depends on, and which parts of each, ``None`` for all of it.
+
+        At news of one of them it is resolved anew, in the same turn. Of ``route`` the parts are the numbers of routing
+        tables.
+        """
+        return {}
+
+    def change(self, before: T, after: T) -> str:
+        """Return in words how the value has changed, for the history; nothing where that says no more than the plan."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,12 @@ class References:
     def __getitem__(self, reference: Reference[T]) -> T:
         """Return the resolved value. Raises KeyError for a reference that the feature did not list."""
         return cast(T, self._values[reference])
+
+    def changes(self, before: References) -> tuple[str, ...]:
+        """Return in words which values are others than before."""
+        old = before._values
+        told = (one.change(old[one], value) for one, value in self._values.items() if one in old and old[one] != value)
+        return tuple(filter(None, told))
 
     def __eq__(self, other: object) -> bool:
         """Return whether a node expanded with the one is the same as with the other."""

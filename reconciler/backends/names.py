@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import queue
 import socket
 import threading
@@ -14,7 +15,6 @@ from random import random as _random
 from typing import Any, ClassVar
 
 from intent.references import HostAddress, Reference
-from reconciler.backends.bell import Bell
 from reconciler.backends.references import Resolution, Resolver
 from reconciler.core.clock import Clock
 from reconciler.core.retries import Random, backoff
@@ -106,12 +106,18 @@ class CachingResolver(HostNames):
     What is known is returned at once; what is unknown or old is looked up in the background, by a bounded number of
     threads. A failed look-up keeps the last addresses (RFC 8767 calls this serving stale data). The threads look up in
     the network namespace of the thread that calls `addresses` or `refresh`, and end when there is nothing to look up.
+    They call ``ring`` when addresses have changed.
     """
 
     def __init__(
-        self, clock: Clock, lookup: Callable[[str], tuple[str, ...]] = addresses_of, random: Random = _random
+        self,
+        clock: Clock,
+        ring: Callable[[], None],
+        lookup: Callable[[str], tuple[str, ...]] = addresses_of,
+        random: Random = _random,
     ) -> None:
         self._clock = clock
+        self._ring = ring
         self._lookup = lookup
         self._random = random
         self._lock = threading.Lock()
@@ -119,7 +125,7 @@ class CachingResolver(HostNames):
         self._questions: deque[HostAddress] = deque()
         self._workers = 0
         self._closed = False
-        self._bell = Bell()
+        self._changed = False
 
     def addresses(self, references: Iterable[HostAddress]) -> dict[HostAddress, tuple[str, ...]]:
         """Return what is known now of each name, and from now on keep these and no others current."""
@@ -137,45 +143,47 @@ class CachingResolver(HostNames):
                 if name.wanted or name.looking or now - name.asked < KEEP_SECONDS
             }
             found = {reference: self._names[reference].addresses for reference in wanted}
-        self.refresh()
+            self._changed = False
+            self._begin()
         return found
 
     def resolve_all(self, references: Iterable[HostAddress]) -> dict[HostAddress, Resolution]:
         """Return what is known now of each name, with a note on those without an address."""
         return {reference: _resolution(reference, found) for reference, found in self.addresses(references).items()}
 
-    def refresh(self) -> None:
-        """Begin to look up the names that are due; to be called at the time that `due` returns."""
+    def refresh(self) -> bool:
+        """Begin to look up the names that are due; return whether addresses have changed since they were asked for."""
         with self._lock:
-            now = self._clock.now()
-            for reference, name in self._names.items():
-                if name.wanted and not name.looking and name.due <= now:
-                    name.looking = True
-                    self._questions.append(reference)
-            missing = min(BACKGROUND_WORKERS - self._workers, len(self._questions))
-            for _ in range(missing):
-                self._start_worker()
+            self._begin()
+            changed, self._changed = self._changed, False
+            return changed
 
-    def due(self) -> float | None:
-        """Return when, by the clock's `now`, `refresh` is to be called next; ``None`` when no name waits for a time."""
+    def due(self) -> float:
+        """Return when, by the clock's `now`, `refresh` is to be called next: at once when addresses have changed."""
         with self._lock:
-            return min((name.due for name in self._names.values() if name.wanted and not name.looking), default=None)
-
-    def fileno(self) -> int:
-        """Return the file descriptor that is readable when addresses have changed; it is the same until `close`."""
-        return self._bell.fileno()
-
-    def read(self) -> bool:
-        """Return whether addresses of a name that is asked for have changed since the last call; never waits."""
-        return self._bell.hush()
+            if self._changed:
+                return -math.inf
+            waiting = (name.due for name in self._names.values() if name.wanted and not name.looking)
+            return min(waiting, default=math.inf)
 
     def close(self) -> None:
         """Forget everything. A thread that waits for a name server ends when that answers, and changes nothing."""
         with self._lock:
             self._closed = True
-            self._bell.close()
+            self._changed = False
             self._names.clear()
             self._questions.clear()
+
+    def _begin(self) -> None:
+        """Have the names looked up that are due. Locked."""
+        now = self._clock.now()
+        for reference, name in self._names.items():
+            if name.wanted and not name.looking and name.due <= now:
+                name.looking = True
+                self._questions.append(reference)
+        missing = min(BACKGROUND_WORKERS - self._workers, len(self._questions))
+        for _ in range(missing):
+            self._start_worker()
 
     def _start_worker(self) -> None:
         """Start a thread; where the system gives none and none is left to do the work, the names wait. Locked."""
@@ -220,7 +228,11 @@ class CachingResolver(HostNames):
         if found and found != name.addresses:
             name.addresses = found
             if name.wanted:
-                self._bell.ring()
+                self._changed = True
+                self._ring()
+
+
+LASTING = CachingResolver
 
 
 def _resolution(reference: HostAddress, addresses: tuple[str, ...]) -> Resolution:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from itertools import islice
 from typing import ClassVar, Final
 
@@ -84,11 +84,20 @@ class Digest:
 
     Those that a socket of ``ours`` asked for, and routes outside of ``routing_tables``, do not count. ``later`` says
     that all of them came after the last look at the routes, so that what they say of single routes is all there is.
+    Routes of the tables ``listened`` to are noted too, where they are not looked at.
     """
 
-    def __init__(self, routing_tables: Partitions, ours: Collection[int], later: bool = False) -> None:
+    def __init__(
+        self,
+        routing_tables: Partitions,
+        ours: Collection[int],
+        later: bool = False,
+        listened: Partitions = frozenset(),
+    ) -> None:
         self.lost = False
         self._routing_tables = routing_tables
+        self._listened = listened
+        self._heard = False
         self._ours = ours
         self._later = later
         self._routes: list[RowNews] = []
@@ -115,13 +124,16 @@ class Digest:
         names = {port: _asker(port) for port in ports}
         actors = {table: names[port] + how for table, (port, how) in self._latest.items() if port is not None}
         rows = {"route": self._routes} if self._routes and "route" not in self._tables else {}
-        return News(frozenset(self._tables), actors, rows)
+        # Routes may have gone with a link without being told of.
+        heard = self._heard or ("route" in self._tables and self._listened != frozenset())
+        return News(frozenset(self._tables), actors, rows, frozenset({"route"} if heard else ()))
 
     def _take(self, kind: int, port: int, body: bytes) -> None:
         how = ""
         asker: int | None = port
         if kind in (RTM_NEWROUTE, RTM_DELROUTE):
-            if not self._attended(body):
+            if not self._attended(body, self._routing_tables):
+                self._heard = self._heard or self._attended(body, self._listened)
                 return
             how = f", protocol {_PROTOCOL_NAMES.get(body[5], body[5])}" if len(body) > 5 else ""
         elif kind in (RTM_NEWLINK, RTM_DELLINK):
@@ -133,15 +145,18 @@ class Digest:
         tables = _TABLES[kind]
         self._latest[tables[0]] = (asker, how)
         if self._later and kind in (RTM_NEWROUTE, RTM_DELROUTE) and _has_one_way(body):
+            self._heard = self._heard or self._attended(body, self._listened)
             self._routes.append(RowNews(body, gone=kind == RTM_DELROUTE))
         else:
             self._tables.update(tables)
 
-    def _attended(self, body: bytes) -> bool:
+    def _attended(self, body: bytes, routing_tables: Partitions) -> bool:
+        if routing_tables == frozenset():
+            return False
         try:
             if _RTMSG.unpack_from(body)[8] & RTM_F_CLONED:
                 return False
-            return self._routing_tables is None or routing_table(body) in self._routing_tables
+            return routing_tables is None or routing_table(body) in routing_tables
         except (ValueError, struct.error):
             return True
 
@@ -212,6 +227,7 @@ class NetlinkEvents(Events):
         """Open the stream. Raises UnreachableError."""
         self._ports = ports
         self._routing_tables: Partitions = None
+        self._listened: Partitions = frozenset()
         self._filtered: tuple[Partitions, frozenset[int]] | None = None
         self._lost = False
         self._later = False
@@ -246,8 +262,17 @@ class NetlinkEvents(Events):
         To be called before a look at them, so that no change is between the two.
         """
         self._later = False
-        wanted = (routing_tables, frozenset(self._ports()))
         self._routing_tables = routing_tables
+        self._filter()
+
+    def listen(self, routing_tables: Partitions) -> None:
+        """Report routes of these routing tables as well, though they are not looked at; of no others that are not."""
+        self._listened = routing_tables
+        self._filter()
+
+    def _filter(self) -> None:
+        both = (self._routing_tables, self._listened)
+        wanted = (None if None in both else frozenset[Hashable]().union(*filter(None, both)), frozenset(self._ports()))
         if self.closed or wanted == self._filtered:
             return
         self._filtered = wanted if netlink_filter.attach(self._socket, *wanted) else None
@@ -266,7 +291,7 @@ class NetlinkEvents(Events):
         """Return what at most `READ_MESSAGES` notifications say; if any were lost, that all has to be looked at."""
         if self.closed:
             return News()
-        digest = Digest(self._routing_tables, self._ports(), self._later)
+        digest = Digest(self._routing_tables, self._ports(), self._later, self._listened)
         for _ in range(0 if self._lost else READ_MESSAGES):
             try:
                 digest.add(self._socket.recv(MESSAGE_BYTES))

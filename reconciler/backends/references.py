@@ -1,18 +1,21 @@
 """Resolve what an intent refers to: each reference once a round.
 
 Each kind of reference has a `Resolver` in a module of this package, which exports it as ``RESOLVER`` and so is found;
-there is no list to join.
+there is no list to join. That one is for a single look. A module may export another one for a process that looks again
+and again, as ``LASTING``: it is made with a clock and with what to call, from any thread, when it wants to be asked.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from intent.references import Reference, References
 from reconciler import backends
+from reconciler.core.clock import Clock
 
 R = TypeVar("R", bound=Reference[Any])
 
@@ -43,6 +46,21 @@ class Resolver(ABC, Generic[R]):
         """Return the path of the file that the value is read from, there or not, ``None`` where it is from no file."""
         return None
 
+    def due(self) -> float:
+        """Return when `refresh` is to be called, by the clock's `now`; infinity while it waits for nothing.
+
+        Where values have changed, that is at once.
+        """
+        return math.inf
+
+    def refresh(self) -> bool:
+        """Do what is due, without waiting; return whether the references are to be resolved anew."""
+        return True
+
+    def close(self) -> None:
+        """Release what it has open; it is not used again."""
+        return
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -62,6 +80,25 @@ class Resolvers:
     def __init__(self, *instead: Resolver[Any]) -> None:
         """Find the resolvers; those given take the place of the ones found for the same kinds."""
         self._by_type = {kind: one for one in (*_found(), *instead) for kind in one.reference_types}
+        self._all = tuple(dict.fromkeys(self._by_type.values()))
+
+    @classmethod
+    def lasting(cls, clock: Clock, ring: Callable[[], None]) -> Resolvers:
+        """Return those of a process that looks again and again; ``ring`` is called when something has become due."""
+        return cls(*(module.LASTING(clock, ring) for module in backends.modules() if hasattr(module, "LASTING")))
+
+    def due(self) -> float:
+        """Return when `refresh` is to be called, by the clock's `now`; infinity while nothing waits."""
+        return min((resolver.due() for resolver in self._all), default=math.inf)
+
+    def refresh(self, now: float) -> bool:
+        """Have each resolver do what is due; return whether the references are to be resolved anew."""
+        return any([resolver.refresh() for resolver in self._all if resolver.due() <= now])
+
+    def close(self) -> None:
+        """Close all of them."""
+        for resolver in self._all:
+            resolver.close()
 
     def files(self, references: Iterable[Reference[Any]]) -> tuple[str, ...]:
         """Return the paths that the values of the references are read from, there or not, each once.
@@ -77,7 +114,7 @@ class Resolvers:
         Raises DeniedError or RejectedError for a key file that cannot be used; a name that has no address is no error.
         """
         wanted = tuple(dict.fromkeys(references))
-        shares: dict[Resolver[Any], list[Reference[Any]]] = {resolver: [] for resolver in self._by_type.values()}
+        shares: dict[Resolver[Any], list[Reference[Any]]] = {resolver: [] for resolver in self._all}
         for reference in wanted:
             shares[self._of(reference)].append(reference)
         found: dict[Reference[Any], Resolution] = {}
@@ -102,6 +139,16 @@ def resolve(references: Iterable[Reference[Any]]) -> Resolved:
     Raises DeniedError or RejectedError for a key file that cannot be used; a name that has no address is no error.
     """
     return Resolvers().resolve(references)
+
+
+def lives_on(references: Iterable[Reference[Any]]) -> Mapping[str, frozenset[Hashable] | None]:
+    """Return the tables, and the parts of each, that the values of the references depend on; ``None`` for a whole."""
+    found: dict[str, frozenset[Hashable] | None] = {}
+    for reference in references:
+        for table, parts in reference.lives_on.items():
+            known = found.get(table, frozenset())
+            found[table] = None if known is None or parts is None else known | parts
+    return found
 
 
 def _found() -> tuple[Resolver[Any], ...]:

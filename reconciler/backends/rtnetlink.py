@@ -60,6 +60,7 @@ class Rtnetlink(Backend):
     def __init__(self) -> None:
         self._netlink = NetlinkSocket(socket.NETLINK_ROUTE)
         self._routing_tables: Partitions = None
+        self._listened: Partitions = frozenset()
         self._streams: list[NetlinkEvents] = []
 
     def close(self) -> None:
@@ -116,8 +117,15 @@ class Rtnetlink(Backend):
         """
         opened = NetlinkEvents(lambda: self._netlink.ports)
         opened.attend(self._routing_tables)
+        opened.listen(self._listened)
         self._streams = [*(stream for stream in self._streams if not stream.closed), opened]
         return opened
+
+    def listen(self, parts: Mapping[str, Partitions]) -> None:
+        """Have the streams tell of routes of these routing tables too; of links, addresses and rules they tell all."""
+        self._listened = parts.get("route", frozenset())
+        for stream in self._streams:
+            stream.listen(self._listened)
 
     def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         """Send the messages in order, in as few system calls as they fit in, and return what became of each."""

@@ -42,13 +42,15 @@ class News:
 
     ``tables`` are those to look at again, ``None`` means all of them, since events were lost. ``rows`` are all the
     changes to some other tables, in their order, where it is certain that each came after the last look: those tables
-    need not be looked at. ``actors`` says, by table, who made the latest change, in words such as ``process 812
+    need not be looked at. ``heard`` are the tables in which something has changed that is only listened to (see
+    `Backend.listen`). ``actors`` says, by table, who made the latest change, in words such as ``process 812
     (dhcpcd)``, where that can be known.
     """
 
     tables: frozenset[str] | None = frozenset()
     actors: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, Sequence[RowNews]] = field(default_factory=dict)
+    heard: frozenset[str] = frozenset()
 
 
 class Events(ABC):
@@ -94,6 +96,13 @@ class Backend(ABC):
         BackendError.
         """
         return None
+
+    def listen(self, parts: Mapping[str, Partitions]) -> None:
+        """Have the streams of news tell of these parts of tables too, whether they are looked at or not.
+
+        It takes the place of what was listened to before. Where news are of whole tables there is nothing to do.
+        """
+        return
 
     @abstractmethod
     def send(self, requests: Iterable[Request]) -> list[BackendError | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from enum import StrEnum
 from random import random as any_number
@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from intent.problems import IntentError
 from reconciler.core import facts, status
 from reconciler.core.apply import Watcher
-from reconciler.core.backend import Backend, News
+from reconciler.core.backend import Backend, News, Partitions
 from reconciler.core.checks import CheckResult
 from reconciler.core.clock import Clock
 from reconciler.core.custody import Custody, FileState
@@ -103,6 +103,9 @@ class Loop:
         self._checks_timer = Timer(CHECKS_SECONDS, random)
         self._without_news = frozenset[str]()
         self._dirty = DirtySet()
+        self._listened: Mapping[str, Partitions] = {}
+        self._stale = False
+        self._ask_from = 0.0
         self._rests = 0
         self._rest_until = 0.0
         self._blind = 0
@@ -150,7 +153,14 @@ class Loop:
             self._dirty.mark(news.tables, "something changed")
             self._dirty.mark_rows(news.rows, "something changed")
             self._hasten(news.tables | news.rows.keys())
+        self._hear_of_references(news)
         self._dirty.actors |= news.actors
+
+    def _hear_of_references(self, news: News) -> None:
+        """Have what the document refers to resolved anew where something has changed that it depends on."""
+        whole = {table for table, parts in self._listened.items() if parts is None}
+        if news.tables is None or news.heard or not whole.isdisjoint(news.tables | news.rows.keys()):
+            self._stale = True
 
     def _hasten(self, tables: Set[str]) -> None:
         """Have what failed tried again soon where something has changed, unless that may be our own doing."""
@@ -323,8 +333,9 @@ class Loop:
         times = [self._full.at, self._slow.at]
         if self.seen is not None and self.seen.plan.unseen:
             times.append(self._blind_until)
-        if self._dirty:
+        if self._dirty or self._stale:
             times.append(now)
+        times.append(max(self._ask_from, self._interpreter.due()))
         if self._may_change():
             times.append(self._again_at)
         if self.suspension is not None and self.suspension.deadline is not None:
@@ -375,6 +386,8 @@ class Loop:
     def _round_where_due(self, now: float) -> bool:
         """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""
         self._mark_what_is_due(now)
+        if self._stale:
+            self._resolve_anew()
         seen = self._choose() if self._dirty.all else None
         if seen is None and not self._dirty:
             return False
@@ -436,6 +449,9 @@ class Loop:
         elif now >= self._slow.at:
             self._dirty.mark(self._without_news, "it was time")
             self._slow.wind(now)
+            self._stale |= not self._without_news.isdisjoint(self._listened)
+        if now >= max(self._ask_from, self._interpreter.due()):
+            self._stale |= self._interpreter.refresh(now)
         if self.seen is not None and now >= self._blind_until:
             self._dirty.mark(self.seen.plan.unseen.keys(), "it could not be seen")
         if now >= self._again_at and self._may_change():
@@ -502,14 +518,38 @@ class Loop:
             self._hold_at(NOTHING if self.custody.emptied() else None)
         return None
 
+    def _resolve_anew(self) -> None:
+        """Hold the node at what the document asks for now that something has changed which it refers to."""
+        self._stale = False
+        before = self.wanted
+        if before is None or before.document is None:
+            return
+        wanted = self._interpreted(before.document)
+        self._hold_at(wanted)
+        if wanted.desired is not before.desired:
+            # What was seen counts for the objects that were desired.
+            self._dirty.all = True
+
+    def _interpret(self, document: Document) -> Wanted:
+        """Return what a document asks for, and listen to what that depends on. Raises IntentError, BackendError."""
+        try:
+            return self._interpreter.interpret(document)
+        finally:
+            if self._interpreter.lives_on != self._listened:
+                self._listened = self._interpreter.lives_on
+                self.rounds.listen(self._listened)
+                # What changed before that was not told.
+                self._stale = bool(self._listened)
+
     def _interpreted(self, document: Document) -> Wanted:
         """Return what a document asks for; what it asked for last where that cannot be said now."""
         try:
-            wanted = self._interpreter.interpret(document)
+            wanted = self._interpret(document)
         except (StellwerkError, IntentError) as exc:
             for known in (self.wanted, self._before):
                 if known is not None and known.document is not None and known.document.digest == document.digest:
                     self.troubles["references"] = str(exc)
+                    self._ask_from = self.clock.now() + SHORTEST_REST_SECONDS
                     return known
             raise
         self.troubles.pop("references", None)
@@ -521,6 +561,8 @@ class Loop:
         before, self.wanted = self.wanted, wanted
         if before is None or wanted is None or before.document != wanted.document:
             self._begin()
+        elif before.desired is not wanted.desired:
+            self._dirty.because[wanted.because or "something that the node file refers to changed"] = None
 
     def _begin(self) -> None:
         """Begin with another intent: what failed under the last one says nothing."""
@@ -544,7 +586,7 @@ class Loop:
 
         Returns the look by which it was decided. Raises what keeps it from being adopted; nothing was changed then.
         """
-        wanted = self._interpreter.interpret(document)
+        wanted = self._interpret(document)
         self._dirty.mark_all("a new intent")
         seen = self.rounds.look(wanted.desired)
         check(seen)

@@ -9,7 +9,7 @@ from random import random
 
 from intent.resources.resource import Key, Resource
 from reconciler.core.apply import Outcome, Result, Watcher, carry_out, lacking, to_be_tried
-from reconciler.core.backend import Backend, RowNews
+from reconciler.core.backend import Backend, Partitions, RowNews
 from reconciler.core.desired import Desired
 from reconciler.core.diff import diff
 from reconciler.core.errors import RefusedError, StaleError, StellwerkError, UnsupportedError
@@ -98,6 +98,11 @@ class Rounds:
     def forget(self) -> None:
         """Have the next look begin from nothing: whatever was believed without reason ends with it."""
         self._observer.forget()
+
+    def listen(self, parts: Mapping[str, Partitions]) -> None:
+        """Have the news tell of these parts of tables too, and of no others beside what is looked at."""
+        for backend in self._backends:
+            backend.listen({table: part for table, part in parts.items() if table in backend.tables})
 
     def begin(self) -> None:
         """Begin anew, with another intent: everything may be tried at once."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from intent.checks import Check
+from reconciler.core.backend import Partitions
 from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a document asks for. Without a document it is nothing: all that is ours is to go."""
+    """What a document asks for. Without a document it is nothing: all that is ours is to go.
+
+    ``because`` says in words what has changed since the same document asked for something else, where that is known.
+    """
 
     document: Document | None
     node: str = ""
@@ -22,13 +26,27 @@ class Wanted:
     checks: tuple[Check, ...] = ()
     largest_deleted_share: float = 1.0
     notes: tuple[str, ...] = ()
+    because: str = ""
 
 
 NOTHING = Wanted(None)
 
 
 class Interpreter(Protocol):
-    """Turns documents into what they ask for."""
+    """Turns documents into what they ask for. It knows the last few, and what they refer to."""
+
+    @property
+    def lives_on(self) -> Mapping[str, Partitions]:
+        """The tables, and the parts of each, that what the documents refer to depends on."""
+        ...
+
+    def due(self) -> float:
+        """Return when `refresh` is to be called, by the clock's `now`; infinity while nothing waits for a time."""
+        ...
+
+    def refresh(self, now: float) -> bool:
+        """Do what is due; return whether documents are to be interpreted anew."""
+        ...
 
     def interpret(self, document: Document) -> Wanted:
         """Return what the document asks for now, the very same value while nothing it refers to has changed.

@@ -20,7 +20,6 @@ from typing import Any
 from intent.problems import IntentError, Problem
 from reconciler.backends.bell import Bell
 from reconciler.backends.machine_clock import MachineClock
-from reconciler.backends.names import CachingResolver
 from reconciler.backends.references import Resolvers
 from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
@@ -108,17 +107,16 @@ class Daemon:
 
         Raises StellwerkError when it cannot begin, and after a fault of its own, which is in the log then.
         """
-        names = CachingResolver(self._clock)
+        resolvers = Resolvers.lasting(self._clock, self._bell.ring)
         state = StateFolder(self._settings.state_folder)
         with ExitStack() as stack:
             stack.callback(self._bell.close)
-            stack.callback(names.close)
+            stack.callback(resolvers.close)
             role: Role = "trial" if self._settings.node_file is None else "run"
             stack.enter_context(state.locked(role=role, wait_seconds=LOCK_SECONDS))
-            node = stack.enter_context(this_node(self._settings.state_folder, Resolvers(names)))
+            node = stack.enter_context(this_node(self._settings.state_folder, resolvers))
             stack.enter_context(self._signals())
             damage = set_damage_aside(state, self._clock)
-            self._names = names
             self._files = watched_files()
             stack.callback(self._files.close)
             self._interpreter = NodeInterpreter(node.resolvers)
@@ -258,7 +256,7 @@ class Daemon:
         self._manager.ready(self._words())
         with selectors.DefaultSelector() as news, selectors.DefaultSelector() as calm:
             for selector in (news, calm):
-                for source in (self._bell, self._files, self._names):
+                for source in (self._bell, self._files):
                     selector.register(source, selectors.EVENT_READ)
             while not self._stopping and not self._has_ended():
                 self._mend()
@@ -275,8 +273,6 @@ class Daemon:
         times = [now + LONGEST_WAIT_SECONDS]
         if not self._is_idle():
             times.append(self._loop.due())
-        if (names := self._names.due()) is not None:
-            times.append(names)
         if self._manager.watchdog_seconds is not None:
             times.append(self._alive_at + self._manager.watchdog_seconds)
         if not self._listens:
@@ -298,9 +294,6 @@ class Daemon:
                 self._loop.hear(events.read())
         if self._files in ready:
             self._look_at_files()
-        self._names.refresh()
-        if self._names.read():
-            self._loop.references_changed()
         if self._bell in ready:
             self._bell.hush()
             self._look_at_bell()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from intent.care import care
@@ -11,7 +12,8 @@ from intent.document import Node
 from intent.expansion import Expansion, expand, references
 from intent.loading import load, loads
 from intent.references import Reference, References
-from reconciler.backends.references import Resolvers
+from reconciler.backends.references import Resolvers, lives_on
+from reconciler.core.backend import Partitions
 from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
 from reconciler.core.wanted import Wanted
@@ -42,6 +44,7 @@ class _Known:
     node: Node
     asked: tuple[Reference[Any], ...]
     files: tuple[str, ...]
+    lives_on: Mapping[str, Partitions]
     references: References | None = None
     wanted: Wanted | None = None
 
@@ -61,6 +64,24 @@ class NodeInterpreter:
         """The paths of the files that the documents refer to, there or not, each once."""
         return tuple(dict.fromkeys(path for known in self._known.values() for path in known.files))
 
+    @property
+    def lives_on(self) -> Mapping[str, Partitions]:
+        """The tables, and the parts of each, that what the documents refer to depends on."""
+        found: dict[str, Partitions] = {}
+        for known in self._known.values():
+            for table, parts in known.lives_on.items():
+                before = found.get(table, frozenset())
+                found[table] = None if before is None or parts is None else before | parts
+        return found
+
+    def due(self) -> float:
+        """Return when `refresh` is to be called, by the clock's `now`; infinity while nothing waits for a time."""
+        return self._resolvers.due()
+
+    def refresh(self, now: float) -> bool:
+        """Do what is due; return whether documents are to be interpreted anew."""
+        return self._resolvers.refresh(now)
+
     def read(self, path: str) -> Document:
         """Return the document in a file. What it has in common with those known is kept once. Raises IntentError."""
         return self.take(load(path, self._latest()))
@@ -79,7 +100,10 @@ class NodeInterpreter:
         resolved = self._resolvers.resolve(known.asked)
         self.generated = resolved.generated
         if known.wanted is not None and known.references == resolved.references:
+            if known.wanted.notes != resolved.notes:
+                known.wanted = replace(known.wanted, notes=resolved.notes)
             return known.wanted
+        because = "" if known.references is None else ", ".join(resolved.references.changes(known.references))
         cares = care(known.node)
         self._last = expand(known.node, resolved.references, self._last)
         known.wanted = Wanted(
@@ -90,6 +114,7 @@ class NodeInterpreter:
             cares.checks,
             cares.largest_deleted_share,
             resolved.notes,
+            because,
         )
         known.references = resolved.references
         return known.wanted
@@ -104,7 +129,7 @@ class NodeInterpreter:
             else:
                 node = loads(document.text, document.name, self._latest())
             asked = references(node)
-            known = _Known(document, node, asked, self._resolvers.files(asked))
+            known = _Known(document, node, asked, self._resolvers.files(asked), lives_on(asked))
         self._known[document.digest] = known
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]

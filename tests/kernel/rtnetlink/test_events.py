@@ -308,6 +308,24 @@ def test_a_filter_follows_what_is_looked_at(node: Node) -> None:
     node.hear({"route"})
 
 
+def test_what_is_listened_to_passes_the_filter_whatever_is_looked_at(node: Node) -> None:
+    add, delete = (f"-6 route {verb} unreachable 2001:db8:42::/56 table {FOREIGN}" for verb in ("add", "del"))
+    heard = News(heard=frozenset({"route"}))
+    node.backend.listen({"route": frozenset({FOREIGN})})
+    node.ip(add)
+    assert node.events.read() == heard
+    node.look()
+    node.ip(delete)
+    assert node.events.read() == heard
+    with closing(node.namespace.run(node.backend.events)) as later:
+        node.ip(add)
+        assert later.read() == heard
+    node.quiet()
+    node.backend.listen({})
+    node.ip(delete)
+    assert not readable(node.events)
+
+
 def test_a_look_at_other_tables_leaves_the_filter(node: Node) -> None:
     node.namespace.run(lambda: node.backend.dump({"link": None}))
     node.ip(f"-6 route add fd01::/64 dev mesh0 table {FOREIGN}")

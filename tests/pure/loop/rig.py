@@ -6,9 +6,11 @@ any: ``confirm=60 checks=1 deletes=0.5 | a; b needs=a``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from string import Template
 from typing import Any
 
 from intent.care import care
@@ -183,6 +185,7 @@ class Toys(World):
         self.forgets: set[str] = set()
         self.tried: list[str] = []
         self.looks = 0
+        self.listened: list[Mapping[str, Partitions]] = []
         self.after_request: Callable[[], None] = lambda: None
         self.seconds = 0.0
         self.after_seconds: Callable[[float], None] = lambda _: None
@@ -190,6 +193,9 @@ class Toys(World):
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
         self.looks += 1
         return super().dump(wanted)
+
+    def listen(self, parts: Mapping[str, Partitions]) -> None:
+        self.listened.append(parts)
 
     def send(self, requests: Iterable[Request]) -> list[BackendError | None]:
         return [self._one(request) for request in requests]
@@ -242,17 +248,46 @@ def invalid(words: str) -> IntentError:
     return IntentError([Problem("node.yaml", 1, 1, words, "")])
 
 
-class ToyInterpreter:
-    """Reads documents of toys. ``fails`` are errors by the text of a document."""
+class Interpreters:
+    """What the documents refer to: the tables it lives on, and when it is to be asked for again."""
 
     def __init__(self) -> None:
+        self.lives_on: Mapping[str, Partitions] = {}
+        self.due_at = math.inf
+        self.stays_due = False
+
+    def due(self) -> float:
+        return self.due_at
+
+    def refresh(self, now: float) -> bool:
+        assert now >= self.due_at
+        if not self.stays_due:
+            self.due_at = math.inf
+        return True
+
+
+class ToyInterpreter(Interpreters):
+    """Reads documents of toys. ``fails`` are errors by the text of a document, ``values`` stand in it as ``$name``."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.fails: dict[str, Exception] = {}
-        self._known: dict[str, Wanted] = {}
+        self.values: dict[str, str] = {}
+        self.asked: list[str] = []
+        self._known: dict[str, tuple[dict[str, str], Wanted]] = {}
 
     def interpret(self, document: Document) -> Wanted:
+        self.asked.append(document.text)
         if document.text in self.fails:
             raise self.fails[document.text]
-        return self._known.setdefault(document.digest, self._read(document))
+        values, known = self._known.get(document.digest, (self.values, None))
+        if known is not None and values == self.values:
+            return known
+        told = ", ".join(f"{name} is {value}" for name, value in self.values.items() if values.get(name) != value)
+        wanted = self._read(replace(document, text=Template(document.text).substitute(self.values)))
+        wanted = replace(wanted, document=document, because=told)
+        self._known[document.digest] = dict(self.values), wanted
+        return wanted
 
     def _read(self, document: Document) -> Wanted:
         options, _, lines = document.text.rpartition("|")
@@ -263,10 +298,11 @@ class ToyInterpreter:
         return Wanted(document, "toys", Desired(parse(lines)), confirm, checks, share)
 
 
-class NodeFileInterpreter:
+class NodeFileInterpreter(Interpreters):
     """Reads real node files, with references resolved without a machine."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._known: dict[str, Wanted] = {}
 
     def interpret(self, document: Document) -> Wanted:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import queue
-import select
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -57,12 +57,14 @@ class Bed:
         self.time = Time()
         self.server = NameServer()
         self.random = 0.5
-        self.names = CachingResolver(self.time, self.server.look_up, lambda: self.random)
+        self.bell = threading.Event()
+        self.names = CachingResolver(self.time, self.bell.set, self.server.look_up, lambda: self.random)
 
     def learn(self, *references: HostAddress) -> dict[HostAddress, tuple[str, ...]]:
         """Ask for the names and return what is known once all have been looked up."""
         self.names.addresses(references)
         self.rest()
+        self.bell.clear()
         return self.names.addresses(references)
 
     def rest(self) -> None:
@@ -70,17 +72,20 @@ class Bed:
         until(lambda: not any(thread.name == "resolve" for thread in threading.enumerate()))
 
     def told(self) -> bool:
-        return bool(select.select([self.names], [], [], 0)[0]) and self.names.read()
+        """Return whether it rang, and says that what is known has changed."""
+        rang, at_once = self.bell.is_set(), self.names.due() <= self.time.now()
+        self.bell.clear()
+        return rang and at_once and self.names.refresh()
 
     def wait_until_due(self) -> float:
         """Turn the clock to when the next name is due and return the seconds that took."""
         due = self.names.due()
-        assert due is not None
+        assert due < math.inf
         before, self.time.seconds = self.time.seconds, due
         return due - before
 
     def refresh(self) -> None:
-        self.names.refresh()
+        assert not self.names.refresh()
         self.rest()
 
 
@@ -102,7 +107,7 @@ def bed() -> Iterator[Bed]:
 
 def test_what_is_not_known_yet_is_told_when_it_is(bed: Bed) -> None:
     assert bed.names.addresses([ONE, TWO]) == {ONE: (), TWO: ()}
-    assert select.select([bed.names], [], [], LONGEST_SECONDS)[0]
+    assert bed.bell.wait(LONGEST_SECONDS)
     bed.rest()
     assert bed.told()
     assert not bed.told()
@@ -112,7 +117,7 @@ def test_what_is_not_known_yet_is_told_when_it_is(bed: Bed) -> None:
 def test_a_name_server_that_hangs_holds_up_neither_the_caller_nor_other_names(bed: Bed) -> None:
     bed.server.hanging = {ONE.name}
     assert bed.names.addresses([ONE, TWO])[ONE] == ()
-    assert select.select([bed.names], [], [], LONGEST_SECONDS)[0]
+    assert bed.bell.wait(LONGEST_SECONDS)
     for _ in range(3):
         assert bed.names.addresses([ONE, TWO]) == {ONE: (), TWO: ("192.0.2.2",)}
     bed.time.seconds += 10_000
@@ -151,7 +156,8 @@ def test_what_is_not_due_is_not_looked_up(bed: Bed) -> None:
 
 def test_other_addresses_are_told_and_the_same_are_not(bed: Bed) -> None:
     bed.learn(ONE)
-    assert bed.told()
+    # What was asked for since it changed is no news.
+    assert not bed.told()
     bed.wait_until_due()
     bed.refresh()
     assert not bed.told()
@@ -164,7 +170,7 @@ def test_other_addresses_are_told_and_the_same_are_not(bed: Bed) -> None:
 
 def test_a_dead_name_server_takes_no_address_away(bed: Bed) -> None:
     bed.learn(ONE)
-    assert bed.told()
+    assert not bed.told()
     bed.server.answers.clear()
     for _ in range(5):
         bed.wait_until_due()
@@ -199,7 +205,7 @@ def test_a_name_that_is_not_asked_for_is_not_looked_up(bed: Bed) -> None:
     bed.refresh()
     assert sorted(bed.server.next_asked() for _ in range(3)) == [ONE.name, TWO.name, TWO.name]
     bed.names.addresses([])
-    assert bed.names.due() is None
+    assert bed.names.due() == math.inf
 
 
 def test_a_change_that_is_rolled_back_finds_its_names_without_a_name_server(bed: Bed) -> None:
@@ -221,7 +227,7 @@ def test_a_look_up_that_fails_in_an_unknown_way_is_a_failed_one(bed: Bed, monkey
     def fail(name: str) -> tuple[str, ...]:
         raise MemoryError
 
-    names = CachingResolver(bed.time, fail, lambda: 0.5)
+    names = CachingResolver(bed.time, bed.bell.set, fail, lambda: 0.5)
     for seconds in (5, 10):
         assert names.addresses([ONE, TWO]) == {ONE: (), TWO: ()}
         failed.get(timeout=LONGEST_SECONDS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from intent.resources.wireguard_names import key_text
 from intent.secrets import PresharedKey, PrivateKey
 from reconciler import backends
 from reconciler.backends.names import CachingResolver
-from reconciler.backends.references import Resolvers, resolve
+from reconciler.backends.references import Resolvers, lives_on, resolve
 from reconciler.core.errors import RejectedError
 from tests.pure.references.test_caching_resolver import ONE, Bed
 
@@ -173,8 +174,54 @@ def test_a_long_running_process_does_not_wait_for_names() -> None:
     assert second.notes == ()
     # Names that the next intent does not have are not looked up any more.
     resolvers.resolve([])
-    assert bed.names.due() is None
+    assert bed.names.due() == math.inf
     bed.names.close()
+
+
+def test_a_module_may_have_a_resolver_that_lasts_and_rings() -> None:
+    bed = Bed()
+    rang = threading.Event()
+    resolvers = Resolvers.lasting(bed.time, rang.set)
+    assert resolvers.due() == math.inf
+    assert resolvers.resolve([HostAddress("192.0.2.1")]).references[HostAddress("192.0.2.1")] == ()
+    assert rang.wait(20)
+    assert resolvers.due() <= bed.time.now()
+    assert resolvers.refresh(bed.time.now())
+    assert resolvers.resolve([HostAddress("192.0.2.1")]).references[HostAddress("192.0.2.1")] == ("192.0.2.1",)
+    assert resolvers.due() > bed.time.now()
+    assert not resolvers.refresh(bed.time.now())
+    resolvers.close()
+    assert resolvers.due() == math.inf
+
+
+@dataclass(frozen=True)
+class Window(Reference[str]):
+    tables: tuple[tuple[str, frozenset[int] | None], ...]
+
+    @property
+    def lives_on(self) -> Mapping[str, frozenset[Hashable] | None]:
+        return {table: None if parts is None else frozenset[Hashable](parts) for table, parts in self.tables}
+
+    def change(self, before: str, after: str) -> str:
+        return f"from {before} to {after}" if after else ""
+
+
+def test_what_references_live_on_is_told_of_all_together() -> None:
+    main = Window((("route", frozenset({254})), ("address", None)))
+    mesh = Window((("route", frozenset({10})),))
+    everything = Window((("route", None), ("rule", frozenset({1}))))
+    assert lives_on([HostAddress("a")]) == {}
+    assert lives_on([main, mesh]) == {"route": frozenset({254, 10}), "address": None}
+    assert lives_on([main, everything, mesh]) == {"route": None, "address": None, "rule": frozenset({1})}
+
+
+def test_what_has_changed_is_told_in_words() -> None:
+    one, other, new = Window(()), Window((("address", None),)), Window((("link", None),))
+    before = References({one: "rain", other: "snow"})
+    after = References({one: "sun", other: "snow", new: "hail"})
+    assert after.changes(before) == ("from rain to sun",)
+    assert References({one: ""}).changes(before) == ()
+    assert before.changes(before) == ()
 
 
 def test_looking_opens_nothing_that_stays_open(tmp_path: Path) -> None:

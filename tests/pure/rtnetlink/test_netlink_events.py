@@ -122,6 +122,40 @@ def test_only_routes_of_the_tables_looked_at_count(table: int) -> None:
     assert news(route(table)).tables == frozenset({"route"})
 
 
+def listening(*datagrams: bytes, listened: Partitions, later: bool = True) -> News:
+    """Return the news where table 10 is looked at."""
+    digest = Digest(frozenset({10}), {OURS}, later, listened)
+    for datagram in datagrams:
+        digest.add(datagram)
+    return digest.news()
+
+
+def test_routes_that_are_only_listened_to_are_heard_of_and_have_nothing_looked_at() -> None:
+    heard = News(heard=frozenset({"route"}))
+    for kind in (RTM_NEWROUTE, RTM_DELROUTE):
+        assert listening(route(254, kind), listened=frozenset({254})) == heard
+        assert listening(route(254, kind), listened=None) == heard
+        assert listening(route(254, kind), listened=frozenset({77})) == News()
+    assert listening(route(254, flags=RTM_F_CLONED), listened=None) == News()
+    assert listening(route(254, port=OURS), listened=None) == News()
+
+
+def test_routes_that_are_looked_at_and_not_listened_to_are_not_heard_of() -> None:
+    told = listening(route(10), listened=frozenset({254}))
+    assert told.rows.keys() == {"route"}
+    assert told.heard == frozenset()
+    both = listening(route(10), route(254), listened=frozenset({254}))
+    assert both.rows == told.rows
+    assert both.heard == frozenset({"route"})
+    assert listening(route(10), listened=frozenset({10})).heard == frozenset({"route"})
+
+
+def test_routes_may_go_with_a_link_unheard() -> None:
+    for told in (link(RTM_DELLINK), address(RTM_DELADDR, IPV6)):
+        assert listening(told, listened=frozenset({254})).heard == frozenset({"route"})
+        assert listening(told, listened=frozenset()).heard == frozenset()
+
+
 def test_a_kernel_that_cuts_off_the_table_in_the_header_is_understood() -> None:
     told = bytearray(route(1000))
     told[16 + 4] = 1000 & 0xFF
