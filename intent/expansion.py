@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from intent.document import Node
 from intent.feature import Batch, Finding
+from intent.offers import Offer
 from intent.problems import IntentError, Problem
 from intent.references import Reference, References
 from intent.resources.resource import Key, Resource
@@ -21,6 +22,11 @@ def references(node: Node) -> tuple[Reference[Any], ...]:
     for feature, model in node.parts():
         found |= dict.fromkeys(feature.references(model, node))
     return tuple(found)
+
+
+def offers(node: Node, references: References) -> tuple[Offer, ...]:
+    """Return what the node offers to others only while it is fit to, and whether it is now."""
+    return tuple(offer for feature, model in node.parts() for offer in feature.offers(model, node, references))
 
 
 class _Made(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from intent.offers import Offer
 from intent.references import Reference, References
 from intent.resources.resource import Resource
 from intent.tree import Path
@@ -59,7 +60,7 @@ class Batch(Generic[T]):
     make: Callable[[T], Resource]
 
 
-def nothing(model: Any, node: Node) -> Iterable[Any]:
+def nothing(model: Any, node: Node, references: References | None = None) -> Iterable[Any]:
     """Return nothing: the feature has no such thing."""
     return ()
 
@@ -89,3 +90,5 @@ class Feature(Generic[M]):
     """What the feature takes that a node has once."""
     references: Callable[[M, Node], Iterable[Reference[Any]]] = nothing
     """What has to be looked up before `expand`."""
+    offers: Callable[[M, Node, References], Iterable[Offer]] = nothing
+    """What the node offers to others only while it is fit to."""

@@ -167,31 +167,41 @@ def _belonging() -> dict[str, list[str]]:
     return {option: [kind for kind, form in FORMS.items() if option in form.options] for option in options}
 
 
+def value(item: CheckItem, node: Node) -> Check | None:
+    """Return the check that an item without problems means, ``None`` where the file lacks what it is about."""
+    return FORMS[item.kinds()[0]].value(item, node)
+
+
 def values(checks: Checks, node: Node) -> tuple[Check, ...]:
     """Return the checks of a node without problems, as they stand in its file."""
-    found = (FORMS[item.kinds()[0]].value(item, node) for item in checks.root)
-    return tuple(value for value in found if value is not None)
+    return tuple(one for item in checks.root if (one := value(item, node)) is not None)
 
 
 def check(checks: Checks, node: Node) -> Iterator[Finding]:
-    """Yield items that are not of one kind, and what the rest of the file does not have."""
-    if len(checks.root) > MOST_CHECKS:
-        yield Finding((MOST_CHECKS,), f"there are {len(checks.root)} checks, at most {MOST_CHECKS} are carried out")
-        return
+    """Yield items that are not of one kind, what the rest of the file does not have, and what takes too long."""
+    yield from findings(checks.root, node)
     confirm = node.get(Confirm)
-    for number, item in enumerate(checks.root):
+    for number, item in enumerate(checks.root if confirm is not None and len(checks.root) <= MOST_CHECKS else ()):
+        if confirm is not None and len(item.kinds()) == 1 and item.timeout > confirm.root:
+            yield Finding(
+                (number, "timeout"),
+                f"`timeout` is {spelled(item.timeout)}, but a change is undone after {spelled(confirm.root)}",
+                "write a shorter one, or a longer `confirm`",
+            )
+
+
+def findings(items: tuple[CheckItem, ...], node: Node) -> Iterator[Finding]:
+    """Yield items of a list that are not of one kind, and what the rest of the file does not have."""
+    if len(items) > MOST_CHECKS:
+        yield Finding((MOST_CHECKS,), f"there are {len(items)} checks, at most {MOST_CHECKS} are carried out")
+        return
+    for number, item in enumerate(items):
         kinds = item.kinds()
         if len(kinds) != 1:
             yield _not_one(number, kinds)
             continue
         yield from _misplaced(number, item, kinds[0])
         yield from FORMS[kinds[0]].findings(number, item, node)
-        if confirm is not None and item.timeout > confirm.root:
-            yield Finding(
-                (number, "timeout"),
-                f"`timeout` is {spelled(item.timeout)}, but a change is undone after {spelled(confirm.root)}",
-                "write a shorter one, or a longer `confirm`",
-            )
 
 
 def _not_one(number: int, kinds: list[str]) -> Finding:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from intent.babel_parameters import Announcing
+from intent.exit_fitness import Fitness, HealthTerms, check_findings, check_values, made_by
 from intent.feature import Feature, Finding
+from intent.features.checks import CheckItem
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, nowhere
 from intent.fields import BabelMetric, InterfaceName, IPv6Prefix, IPv6Text, TrueFalse
+from intent.offers import LinkCarrier, Offer
 from intent.overlaps import overlaps
-from intent.references import References
+from intent.references import Reference, References
 from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import ExitMetric
 from intent.resources.resource import Resource
@@ -75,6 +78,13 @@ class ExitPrefix(Model):
         "the nearest is used, and each unit here makes this one seem further away.",
         examples=[128],
     )
+    checks: tuple[CheckItem, ...] = Field(
+        default=(),
+        description="What shows that this way out works, again and again: the exit is announced only while all pass. "
+        "Each is written as those under the top-level `checks`. Left out, `timeout` is half of `health.every`, at "
+        "least 1s and at most 5s.",
+        examples=[[{"ping": "2001:db8:ffff::1", "interface": "wan"}]],
+    )
 
 
 class Exit(Announcing):
@@ -88,6 +98,9 @@ class Exit(Announcing):
         "purposes, and unique local addresses (fc00::/7). For tests and closed networks.",
     )
     prefixes: tuple[ExitPrefix, ...] = Field(description="The prefixes, which do not overlap.")
+    health: HealthTerms = Field(
+        default_factory=HealthTerms, description="How often the checks of the prefixes are carried out, and judged."
+    )
 
     def exit_metrics(self) -> tuple[ExitMetric, ...]:
         """Return the prefixes with the metric each is announced with."""
@@ -99,6 +112,7 @@ def check(exit_: Exit, node: Node) -> Iterator[Finding]:
     for number, entry in enumerate(exit_.prefixes):
         yield from _prefix_findings(number, entry.prefix, exit_.allow_special_purpose)
         yield from _via_findings(number, entry, node)
+        yield from check_findings(("prefixes", number, "checks"), entry.checks, node)
     yield from _overlaps(exit_)
 
 
@@ -151,22 +165,17 @@ def _overlaps(exit_: Exit) -> Iterator[Finding]:
 
 
 def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource]:
-    """Yield for each prefix the way out, the guard against loops, the way in, and that babeld announces it."""
+    """Yield for each prefix the guard against loops, the way in, and while it is fit the way out, which is announced.
+
+    The traffic of one that is not fit goes on through the mesh, to another exit that there may be.
+    """
     mesh = node.get(Mesh)
     if mesh is None:
         return
-    for entry in exit_.prefixes:
+    for entry, fitness in _fitness(exit_, node):
         prefix = str(entry.prefix)
-        way_out = Route(
-            routing_table=mesh.table,
-            destination=ANYWHERE,
-            source=prefix,
-            metric=EXIT_METRIC,
-            link=entry.via.interface,
-            gateway=None if entry.via.gateway is None else str(entry.via.gateway),
-            protocol=PROTOCOL_ANNOUNCED,
-        )
-        yield way_out
+        announced = _announced(entry, mesh) if fitness.withheld(references) is None else ()
+        yield from announced[:1]
         # What the mesh has no route for would else go back out the way it came, until its hop limit ends. `throw` ends
         # the look into this table alone: the rules after it make it unreachable, but for a LAN of the node's own.
         yield Route(
@@ -178,7 +187,46 @@ def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource
         )
         yield from around(mesh, entry.prefix)
         yield nowhere(mesh, entry.prefix)
-        yield BabelAnnouncement(ANYWHERE, prefix, mesh.babeld.socket, way_out.key, entry.metric)
+        yield from announced[1:]
+
+
+def _announced(entry: ExitPrefix, mesh: Mesh) -> tuple[Resource, ...]:
+    """Return the way out of a prefix, and that babeld announces it: what is there only while the exit is fit."""
+    way_out = Route(
+        routing_table=mesh.table,
+        destination=ANYWHERE,
+        source=str(entry.prefix),
+        metric=EXIT_METRIC,
+        link=entry.via.interface,
+        gateway=None if entry.via.gateway is None else str(entry.via.gateway),
+        protocol=PROTOCOL_ANNOUNCED,
+    )
+    return way_out, BabelAnnouncement(ANYWHERE, way_out.source, mesh.babeld.socket, way_out.key, entry.metric)
+
+
+def _fitness(exit_: Exit, node: Node) -> Iterator[tuple[ExitPrefix, Fitness]]:
+    """Yield each prefix with what decides whether it is announced. It is drained by its spelling."""
+    made = made_by(node)
+    for entry in exit_.prefixes:
+        carrier = LinkCarrier(entry.via.interface, entry.via.interface in made)
+        checks = check_values(entry.checks, exit_.health, node)
+        yield entry, Fitness(str(entry.prefix), carrier, checks, exit_.health)
+
+
+def references(exit_: Exit, node: Node) -> Iterator[Reference[Any]]:
+    """Yield for each prefix what decides whether it is announced."""
+    for _, fitness in _fitness(exit_, node):
+        yield from fitness.references()
+
+
+def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:
+    """Yield each prefix with what keeps it from being announced, if anything does."""
+    mesh = node.get(Mesh)
+    if mesh is None:
+        return
+    for entry, fitness in _fitness(exit_, node):
+        keys = tuple(one.key for one in _announced(entry, mesh))
+        yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references))
 
 
 FEATURE = Feature(
@@ -188,4 +236,6 @@ FEATURE = Feature(
     needs=("mesh",),
     check=check,
     expand=expand,
+    references=references,
+    offers=offers,
 )

@@ -14,6 +14,7 @@ import pytest
 from intent.references import AdvertisedUplinks, KernelLinkKind, PrivateKeyFile, ResolvedKey
 from intent.secrets import PrivateKey
 from reconciler import cli
+from reconciler.backends.drained import DrainedByHand
 from reconciler.backends.fake import FakeNode
 from reconciler.backends.references import Resolution, Resolver, Resolvers
 from reconciler.backends.state_folder import StateFolder
@@ -41,7 +42,8 @@ class CommandLine:
     @contextlib.contextmanager
     def this_node(self, state_folder: Path, resolvers: Resolvers | None = None) -> Iterator[ThisNode]:
         """Stand in for `reconciler.services.this_node.this_node`."""
-        yield ThisNode((self.node,), Resolvers(Keys(self.node), Kinds(), Uplinks()), StateFolder(self._state))
+        state = StateFolder(self._state)
+        yield ThisNode((self.node,), Resolvers(Keys(self.node), Kinds(), Uplinks(), DrainedByHand(state)), state)
 
 
 class Keys(Resolver[PrivateKeyFile]):

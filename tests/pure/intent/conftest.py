@@ -8,6 +8,7 @@ import pytest
 from intent import yaml_events
 from intent.document import Node
 from intent.expansion import references
+from intent.offers import Carrier, CheckedHealth, Drained, Health, LinkCarrier
 from intent.references import (
     AdvertisedUplinks,
     HostAddress,
@@ -51,4 +52,10 @@ def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> Ref
                 values[reference] = kernel
             case AdvertisedUplinks():
                 values[reference] = ()
+            case Drained():
+                values[reference] = None
+            case LinkCarrier():
+                values[reference] = Carrier.READY
+            case CheckedHealth():
+                values[reference] = Health(fit=True)
     return References(values)
