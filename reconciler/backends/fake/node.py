@@ -11,6 +11,7 @@ from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterf
 from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.file import ChangeMode, CreateKeyFile, RemoveFile, WriteFile
 from intent.resources.netlink import NetlinkRequest
+from intent.resources.nftables_table import ChangeNftables
 from intent.resources.processes import AwaitEnd, StartProcess
 from intent.resources.resource import Request
 from intent.resources.sysctl import WriteSysctl
@@ -19,6 +20,7 @@ from reconciler.backends.fake.babeld import FakeBabelds
 from reconciler.backends.fake.files import FakeFiles
 from reconciler.backends.fake.kernel import FakeKernel
 from reconciler.backends.fake.links import KINDS
+from reconciler.backends.fake.nftables import FakeNftables
 from reconciler.backends.fake.sysctls import FakeSysctls
 from reconciler.backends.fake.wireguard import FakeWireGuard
 from reconciler.core.backend import Backend, Dump, Partitions
@@ -39,10 +41,10 @@ class FakeNode(Backend):
     """
 
     tables: ClassVar[frozenset[str]] = frozenset().union(
-        *(part.tables for part in (FakeKernel, FakeSysctls, FakeWireGuard, FakeBabelds, FakeFiles))
+        *(part.tables for part in (FakeKernel, FakeSysctls, FakeWireGuard, FakeBabelds, FakeFiles, FakeNftables))
     )
     requests: ClassVar[tuple[type[Request], ...]] = (
-        *(NetlinkRequest, WriteSysctl, SetDevice, SetPeer, StartProcess, AwaitEnd),
+        *(NetlinkRequest, WriteSysctl, SetDevice, SetPeer, StartProcess, AwaitEnd, ChangeNftables),
         *(WriteFile, ChangeMode, RemoveFile, CreateKeyFile),
         *(AddBabelInterface, FlushBabelInterface, AwaitXroute, AwaitWithdrawal, RestartBabeld, AwaitBabeld),
     )
@@ -53,7 +55,7 @@ class FakeNode(Backend):
         link_kinds: frozenset[str] = KINDS,
         keeps_address_protocol: bool = True,
         babeld_version: str = "babeld-1.14",
-        programs: frozenset[str] = frozenset({"wireguard-go"}),
+        programs: frozenset[str] = frozenset({"wireguard-go", "nft"}),
         sysctls: Mapping[str, str] | None = None,
     ) -> None:
         self.kernel = FakeKernel(link_kinds, keeps_address_protocol)
@@ -61,12 +63,14 @@ class FakeNode(Backend):
         self.kernel.after_made.append(self.sysctls.add)
         self.kernel.after_gone.append(self.sysctls.drop)
         self.wireguard = FakeWireGuard(self.kernel, programs)
+        self.nftables = FakeNftables("nft" in programs)
         self.files = FakeFiles()
         self.babelds = FakeBabelds(self.kernel, self.files, babeld_version)
         self.requests_seen: list[Request] = []
         self._deeds: dict[type[Request], Deed] = {
             NetlinkRequest: self.kernel.carry_out,
             WriteSysctl: self.sysctls.carry_out,
+            ChangeNftables: self.nftables.carry_out,
             **dict.fromkeys((SetDevice, SetPeer), self.wireguard.carry_out),
             **dict.fromkeys((StartProcess, AwaitEnd), self.wireguard.start),
             **dict.fromkeys((WriteFile, ChangeMode, RemoveFile, CreateKeyFile), self.files.carry_out),
@@ -76,6 +80,7 @@ class FakeNode(Backend):
             **{table: partial(self.kernel.dump, table) for table in FakeKernel.tables},
             **{table: partial(self.files.dump, table) for table in FakeFiles.tables},
             **{"sysctl": self.sysctls.dump, "wireguard": self.wireguard.dump, "babel": self.babelds.dump},
+            "nftables": self.nftables.dump,
         }
         self._failures: dict[int, BackendError] = {}
         self._hidden: dict[str, BackendError] = {}
@@ -115,6 +120,8 @@ class FakeNode(Backend):
                 lack = self.kernel.lacking(request)
             elif isinstance(request, StartProcess):
                 lack = self.wireguard.lacking(request)
+            elif isinstance(request, ChangeNftables):
+                lack = self.nftables.lacking(request)
             if lack is not None:
                 found[str(lack)] = lack
         return list(found.values())
@@ -128,7 +135,7 @@ class FakeNode(Backend):
 
     def describe(self) -> list[str]:
         """Return a line for everything that is there, sorted."""
-        parts = (self.kernel, self.sysctls, self.wireguard, self.babelds, self.files)
+        parts = (self.kernel, self.sysctls, self.wireguard, self.babelds, self.files, self.nftables)
         return sorted(line for part in parts for line in part.describe())
 
     def _carry_out(self, request: Request) -> BackendError | None:

@@ -5,6 +5,7 @@ import pytest
 from reconciler.backends.fake import FakeNode
 from tests.contract.addresses import AddressContract
 from tests.contract.links import LackContract, LinkContract
+from tests.contract.nftables import NftablesContract
 from tests.contract.node import ContractNode
 from tests.contract.routes import RouteContract
 from tests.contract.rules import RuleContract
@@ -29,6 +30,10 @@ class TestRules(RuleContract):
 
 
 class TestSysctls(SysctlContract):
+    pass
+
+
+class TestNftables(NftablesContract):
     pass
 
 
