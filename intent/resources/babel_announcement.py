@@ -14,13 +14,19 @@ from intent.resources.babel_wire import XrouteRow, daemon_key
 from intent.resources.resource import Change, Key, Request, Resource
 
 
+def announcement_key(destination: str, source: str) -> Key:
+    """Return the identity of what is announced of these prefixes."""
+    return Key("babel announcement", (destination, source))
+
+
 @dataclass(frozen=True, slots=True)
 class BabelAnnouncement(Resource):
     """A route that babeld is to announce: the kernel's route ``route_key``, with this destination and source.
 
     Both are normalised prefixes, as in `intent.resources.route`; no source is ``::/0``.
     ``metric`` (0–65535) is waited for when the announcement is new, unless it is None. It is not compared: it comes
-    from babeld's configuration, and whether babeld has that is the daemon's to say.
+    from babeld's configuration, and whether babeld has that is the daemon's to say. ``shared`` is whether others
+    announce the same by right.
     """
 
     destination: str
@@ -28,6 +34,7 @@ class BabelAnnouncement(Resource):
     socket: str
     route_key: Key | None
     metric: int | None = None
+    shared: bool = False
 
     table: ClassVar[str] = "babel"
     refers_to: ClassVar[frozenset[str] | None] = frozenset({"route", "babeld"})
@@ -37,7 +44,7 @@ class BabelAnnouncement(Resource):
     @property
     def key(self) -> Key:
         """The destination and the source prefix."""
-        return Key("babel announcement", (self.destination, self.source))
+        return announcement_key(self.destination, self.source)
 
     def describe(self) -> str:
         """Return what is announced."""

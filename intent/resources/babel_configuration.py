@@ -55,9 +55,9 @@ class BabelConfiguration:
     def _filters(self) -> tuple[str, ...]:
         return (
             "",
-            "# A default route without `from` would draw the whole mesh's traffic to one node: refuse it from",
-            "# neighbours, and never announce one.",
-            "in ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
+            "# A default route without `from` would draw the whole mesh's traffic to one node: never use one, and so",
+            "# never pass it on, but keep it in mind, so that it can be said who announces it; and never announce one.",
+            "install ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
             "redistribute ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
             "",
             f"# A route about to go: said to be unreachable first ({WITHDRAWN}), because neighbours are not told",

@@ -40,8 +40,9 @@ class BabelDaemon(Resource):
     """A running babeld that reads our file of filters and tables.
 
     ``socket`` is an absolute path or ``[::1]:PORT``, ``configuration`` the file that it must have been started with
-    (None: not looked at), ``restart_command`` how the operator lets us start and restart it (None: not at all). The
-    rest is observed only. babeld reads files at its start alone, so that a changed file takes a restart.
+    (None: not looked at), ``restart_command`` how the operator lets us start and restart it (None: not at all), and
+    ``routing_table`` the kernel's table that it is to install routes into. The rest is observed only. babeld reads
+    files at its start alone, so that a changed file takes a restart.
     """
 
     socket: str
@@ -51,6 +52,7 @@ class BabelDaemon(Resource):
     router_id: str | None = None
     pid: int | None = None
     started_with: tuple[ConfigurationFile, ...] | None = None
+    routing_table: int | None = None
 
     table: ClassVar[str] = "babel"
     partitioned: ClassVar[bool] = True

@@ -10,6 +10,8 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import NamedTuple
 
+from intent.ip_text import prefix6
+from intent.offences import Touch
 from intent.resources.resource import Key
 
 INFINITY = 65535
@@ -63,6 +65,23 @@ class XrouteRow(NamedTuple):
     metric: int
 
 
+class RouteRow(NamedTuple):
+    """A route that babeld learned from a neighbour, and what it does to us.
+
+    ``router_id`` is who announces it, over any number of hops, ``neighbour`` the link-local address it came from.
+    """
+
+    socket: str
+    destination: str
+    source: str
+    router_id: str
+    neighbour: str
+    interface: str
+    metric: int
+    installed: bool
+    touch: Touch
+
+
 class BabelContext(NamedTuple):
     """What is needed to read a row: the names of the kernel's links."""
 
@@ -93,7 +112,7 @@ def parse_line(socket: str, version: str, line: bytes) -> InterfaceRow | XrouteR
     if kind == b"xroute":
         if (match := _XROUTE.match(line)) is None:
             raise ValueError("malformed xroute line")
-        return XrouteRow(socket, _normal(match[1]), _normal(match[2]), int(match[3]))
+        return XrouteRow(socket, normal(match[1]), normal(match[2]), int(match[3]))
     if not kind:
         raise ValueError("no line of a dump")
     # A kind that only a newer babeld has.
@@ -101,9 +120,10 @@ def parse_line(socket: str, version: str, line: bytes) -> InterfaceRow | XrouteR
 
 
 @lru_cache(maxsize=8192)
-def _normal(prefix: bytes) -> str:
-    # The same prefixes come back in every dump.
-    return str(ip_network(prefix.decode(), strict=False))
+def normal(prefix: bytes) -> str:
+    """Return a prefix in its one spelling: the same ones come back in every dump. Raises ValueError."""
+    text = prefix.decode()
+    return prefix6(text) or str(ip_network(text, strict=False))
 
 
 def daemon_key(socket: str) -> Key:

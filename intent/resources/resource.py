@@ -50,6 +50,20 @@ class Drain(NamedTuple):
     leaves: Resource
 
 
+class Notice(NamedTuple):
+    """What an operator is to know about an observed object that is nobody's to change here.
+
+    ``event`` is what the history calls it. ``words`` say what it is, in a sentence that stays the same, ``state`` how
+    it is now; ``facts`` are both as JSON. A harmful one makes the node degraded. All of it is untrusted text.
+    """
+
+    event: str
+    words: str
+    state: str
+    harmful: bool
+    facts: Mapping[str, Any]
+
+
 class Request:
     """Base of all wire requests: frozen data that a backend knows how to send."""
 
@@ -92,6 +106,8 @@ class Resource(ABC):
     Relations are `requires`, `part_of`, `renewed_by`, `keeps` and `replaced_through`. What stands on one object of a
     large table, such as a route, is found without asking all that cannot.
     """
+    noticed: ClassVar[str | None] = None
+    """The name of the list in the status of what `notice` tells, ``None`` for kinds that it tells nothing of."""
     may_be_lacked: ClassVar[bool] = True
     """Whether there are nodes that lack what it takes to make or change objects of this kind."""
 
@@ -183,6 +199,10 @@ class Resource(ABC):
 
     def drain(self) -> Drain | None:
         """Return what makes others stop using this observed object before it is deleted for good."""
+        return None
+
+    def notice(self, desired: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> Notice | None:
+        """Return what an operator is to know about this observed object, by all that is desired and observed."""
         return None
 
     @classmethod

@@ -64,6 +64,11 @@ _ANY_TABLE = 252
 """RT_TABLE_COMPAT: what the header says of a routing table whose number it has no room for."""
 
 
+def route_key(routing_table: int, destination: str, source: str, metric: int) -> Key:
+    """Return the identity of a route: what the kernel keeps one of."""
+    return Key("route", (routing_table, destination, source, metric))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Resource):
     """A route of an IPv6 routing table; ``metric`` is the kernel's, which the lower of wins.

@@ -10,16 +10,22 @@ from typing import ClassVar
 
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
+from intent.resources.babel_learned import LearnedRoutes
 from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
-from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, XrouteRow
+from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, RouteRow, XrouteRow
 from intent.resources.resource import Request
 from reconciler.backends.babeld_client import Connection
 from reconciler.backends.babeld_news import Babelds, BabelNews
 from reconciler.backends.babeld_process import configured_interfaces, started_with
-from reconciler.backends.babeld_session import Session, look
+from reconciler.backends.babeld_session import Session, dump_of, rows_in
 from reconciler.backends.babeld_socket import NotRunningError
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, UnsupportedError
+
+BabelRow = DaemonRow | InterfaceRow | XrouteRow | RouteRow
+
+_OWN_IDS = 16
+"""How many router ids of this node's own babeld are remembered."""
 
 
 class Babeld(Backend):
@@ -44,13 +50,14 @@ class Babeld(Backend):
         self._babelds = Babelds()
         self._sockets: tuple[str, ...] = ()
         self._disappointing: set[str] = set()
+        self._learned: dict[str, Learned] = {}
 
     def close(self) -> None:
         """End the connections that nobody else uses, and their threads. A stream of news stays and has none."""
         self._babelds.keep(())
 
     def dump(self, wanted: Mapping[str, Partitions]) -> Mapping[str, Dump | BackendError]:
-        """Return a row for each babeld that greets, and one for each of its interfaces and announcements.
+        """Return rows of each babeld that greets, its interfaces, its announcements, and what of others touches those.
 
         Without partitions, look at the sockets of the last look that had some.
         """
@@ -60,12 +67,12 @@ class Babeld(Backend):
             self._sockets = tuple(sorted(map(str, partitions)))
             self._babelds.keep(self._sockets)
         self._disappointing.clear()
-        rows: list[DaemonRow | InterfaceRow | XrouteRow] = []
+        rows: list[BabelRow] = []
         for address in self._sockets:
             try:
                 connection = self._babelds.connection(address)
                 self._babelds.seen(connection)
-                rows += _rows(connection)
+                rows += self._rows(connection)
             except NotRunningError:
                 continue
             except BackendError as exc:
@@ -97,13 +104,37 @@ class Babeld(Backend):
         with Session(self._babelds, self._sockets, self._disappointing) as session:
             return [session.carry_out(request) for request in requests]
 
+    def _rows(self, connection: Connection) -> Iterator[BabelRow]:
+        pid = None if connection.process is None else connection.process[0]
+        files = None if pid is None else started_with(pid)
+        yield DaemonRow(connection.address, connection.version, connection.router_id, pid, files)
+        names = None if pid is None or files is None else configured_interfaces(pid, files)
+        lines = dump_of(connection)
+        rows = rows_in(lines, connection)
+        for row in rows:
+            if isinstance(row, InterfaceRow) and names is not None:
+                row = row._replace(configured=row.name in names)
+            yield row
+        learned = self._learned.setdefault(connection.address, Learned())
+        yield from learned.rows(connection, lines, rows)
 
-def _rows(connection: Connection) -> Iterator[DaemonRow | InterfaceRow | XrouteRow]:
-    pid = None if connection.process is None else connection.process[0]
-    files = None if pid is None else started_with(pid)
-    yield DaemonRow(connection.address, connection.version, connection.router_id, pid, files)
-    names = None if pid is None or files is None else configured_interfaces(pid, files)
-    for row in look(connection):
-        if isinstance(row, InterfaceRow) and names is not None:
-            row = row._replace(configured=row.name in names)
-        yield row
+
+class Learned:
+    """What is of concern of that which one babeld learned, and the router ids that this node itself has had.
+
+    A babeld that starts anew may have another id; what it announced by the last one is about for a while.
+    """
+
+    def __init__(self) -> None:
+        self._routes = LearnedRoutes()
+        self._own_ids: dict[str, None] = {}
+
+    def rows(
+        self, connection: Connection, lines: Sequence[bytes], rows: Iterable[InterfaceRow | XrouteRow]
+    ) -> list[RouteRow]:
+        """Return the routes of others in a dump that touch what is announced by it."""
+        self._own_ids[connection.router_id] = self._own_ids.pop(connection.router_id, None)
+        while len(self._own_ids) > _OWN_IDS:
+            del self._own_ids[next(iter(self._own_ids))]
+        xroutes = [row for row in rows if isinstance(row, XrouteRow)]
+        return self._routes.of_concern(connection.address, lines, xroutes, self._own_ids)

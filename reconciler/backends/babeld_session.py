@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,11 +35,21 @@ _Xroute = tuple[str, str]
 
 def look(connection: Connection) -> list[InterfaceRow | XrouteRow]:
     """Return babeld's interfaces and announcements. Raises UnreachableError for what babeld does not write."""
+    return rows_in(dump_of(connection), connection)
+
+
+def dump_of(connection: Connection) -> list[bytes]:
+    """Return the lines of a dump. Raises UnreachableError."""
     answer = connection.command(b"dump")
     if answer.end != "ok":
         raise UnreachableError(f"babeld at {connection.address} answered `dump` with {answer.end[:60]!r}")
+    return answer.lines
+
+
+def rows_in(lines: Iterable[bytes], connection: Connection) -> list[InterfaceRow | XrouteRow]:
+    """Return the interfaces and announcements in a dump. Raises UnreachableError for what babeld does not write."""
     rows = []
-    for line in answer.lines:
+    for line in lines:
         try:
             row = parse_line(connection.address, connection.version, line)
         except ValueError as exc:

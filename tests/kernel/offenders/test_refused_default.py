@@ -31,6 +31,10 @@ def _is_refused(node: Node) -> bool:
     return bool(lines) and all("installed no" in line for line in lines) and "default via" not in node.routes()
 
 
+def _announcers(node: Node) -> set[str]:
+    return {line.partition(" id ")[2].split()[0] for line in learned(node, "::/0")}
+
+
 def test_it_is_known_and_neither_used_nor_passed_on(nodes: Row) -> None:
     _start(nodes, nodes.a, nodes.b, nodes.c)
     until(lambda: _is_refused(nodes.a), "the refused route in what babeld knows")
@@ -49,9 +53,7 @@ def test_careless_neighbours_are_not_told_of_it_either(nodes: Row) -> None:
 def test_it_comes_over_careless_nodes_and_names_the_one_who_announces_it(nodes: Row) -> None:
     _start(nodes, nodes.c)
     until(lambda: _is_refused(nodes.c), "the refused route in what babeld knows")
-    (far,) = learned(nodes.c, "::/0")
-    (near,) = learned(nodes.a, "::/0")
-    assert far.split(" id ")[1].split()[0] == near.split(" id ")[1].split()[0]
+    assert _announcers(nodes.c) == _announcers(nodes.a) != set()
     assert "default via" in nodes.b.routes()
 
 

@@ -1,0 +1,139 @@
+"""Which routes of others touch what this node announces itself, and which of them would draw its traffic.
+
+A packet takes the route to the longest destination prefix, and of those to the same one the route from the longest
+source prefix. So a route of somebody else draws our traffic where it is inside one of ours.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_left
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from intent.ip_text import EVERYTHING6, packed, prefix6
+
+_BITS = 128
+
+
+class Offence(StrEnum):
+    """What a route of somebody else does to us."""
+
+    DEFAULT = "default"
+    """It is a default route without a source prefix, which would draw the traffic of the whole mesh."""
+    NETWORK = "network"
+    """It leads to a destination that we announce, or to a part of it."""
+    EXIT = "exit"
+    """It is a way out for the addresses of an exit of ours, or for some of them."""
+    AROUND = "around"
+    """It is a default route for a prefix that contains one of our exits; the longer one wins, and that is ours."""
+
+
+class Prefixes(NamedTuple):
+    """A destination and a source prefix, normalised; no source is ``::/0``."""
+
+    destination: str
+    source: str
+
+
+class Touch(NamedTuple):
+    """What a route does to us, and which of ours it touches, ``None`` where it touches the whole mesh."""
+
+    offence: Offence
+    ours: Prefixes | None
+
+
+class Span(NamedTuple):
+    """A prefix as numbers: its first address and its length."""
+
+    first: int
+    length: int
+
+    @property
+    def last(self) -> int:
+        """The last address."""
+        return self.first | (1 << (_BITS - self.length)) - 1
+
+    def holds(self, other: Span) -> bool:
+        """Return whether the other is equal to this one or inside it."""
+        return self.length <= other.length and self.first <= other.first <= self.last
+
+
+def spanned(prefix: str) -> Span:
+    """Return an IPv6 prefix as numbers. Raises ValueError."""
+    if prefix == EVERYTHING6:
+        return Span(0, 0)
+    normal = prefix6(prefix) or str(ipaddress.IPv6Network(prefix, strict=False))
+    address, _, length = normal.partition("/")
+    return Span(int.from_bytes(packed(address), "big"), int(length))
+
+
+class Spans:
+    """Prefixes, each with what it belongs to, to be asked which of them are around another or inside it."""
+
+    def __init__(self, entries: Iterable[tuple[Span, Prefixes]]) -> None:
+        self._by_length: dict[int, dict[int, Prefixes]] = {}
+        self._sorted: list[tuple[Span, Prefixes]] = sorted(entries)
+        for span, ours in self._sorted:
+            self._by_length.setdefault(span.length, {}).setdefault(span.first, ours)
+        self._lengths = sorted(self._by_length, reverse=True)
+
+    def around(self, span: Span) -> Prefixes | None:
+        """Return the longest that is equal to a prefix or contains it."""
+        for length in self._lengths:
+            if length <= span.length:
+                first = span.first >> (_BITS - length) << (_BITS - length)
+                if (found := self._by_length[length].get(first)) is not None:
+                    return found
+        return None
+
+    def inside(self, span: Span) -> Prefixes | None:
+        """Return the first that is inside a prefix."""
+        start = bisect_left(self._sorted, ((span.first, 0),))
+        for number in range(start, len(self._sorted)):
+            found, ours = self._sorted[number]
+            if found.first > span.last:
+                return None
+            if span.holds(found):
+                return ours
+        return None
+
+
+class Announced:
+    """What a node announces, to be asked which routes of others touch it."""
+
+    def __init__(self, announced: Iterable[Prefixes]) -> None:
+        ours = [(spanned(one.destination), spanned(one.source), one) for one in announced if _is_ipv6(one)]
+        self._destinations = Spans((to, one) for to, origin, one in ours if to.length and not origin.length)
+        self._sources = Spans((origin, one) for _, origin, one in ours if origin.length)
+
+    def touched_by(self, route: Prefixes) -> Touch | None:
+        """Return what a route of somebody else does to us, ``None`` where it is none of our concern.
+
+        Raises ValueError for what are no prefixes. Routes of IPv4 are none of our concern.
+        """
+        if not _is_ipv6(route):
+            return None
+        to, origin = spanned(route.destination), spanned(route.source)
+        if not to.length and not origin.length:
+            return Touch(Offence.DEFAULT, None)
+        if to.length and (ours := self._destinations.around(to)) is not None:
+            return Touch(Offence.NETWORK, ours)
+        if origin.length and (ours := self._sources.around(origin)) is not None:
+            return Touch(Offence.EXIT, ours)
+        if not to.length and (ours := self._sources.inside(origin)) is not None:
+            return Touch(Offence.AROUND, ours)
+        return None
+
+
+def _is_ipv6(route: Prefixes) -> bool:
+    return ":" in route.destination and ":" in route.source
+
+
+def draws(touch: Touch, route: Prefixes) -> bool:
+    """Return whether the kernel would take a route rather than the one of ours that it touches.
+
+    Of two with the same prefixes it takes ours, by its metric; one that is wider comes later.
+    """
+    return touch.offence in (Offence.NETWORK, Offence.EXIT) and route != touch.ours

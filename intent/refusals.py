@@ -1,0 +1,43 @@
+"""Routes of our own against those of others that would draw our traffic."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from intent.offences import Prefixes, Span, spanned
+from intent.resources.route import PROTOCOL_HELD, Route
+
+REFUSAL_METRIC = 512
+"""Below babeld's 1024: of two routes with the same prefixes ours is taken."""
+MOST_REFUSED = 100
+"""Against how many routes of others we put one of our own."""
+
+
+class Refusals:
+    """Routes of others that are inside some of ours; gives for a route of ours those that keep its traffic."""
+
+    def __init__(self, offending: Iterable[Prefixes]) -> None:
+        spans = ((spanned(one.source), spanned(one.destination), one) for one in offending)
+        self._by_source: Sequence[tuple[Span, Span, Prefixes]] = sorted(spans)
+
+    def of(self, ours: Route) -> Iterator[Route]:
+        """Yield a route of our own for each that is inside this one: the same way, not announced, preferred by metric.
+
+        One that has the very same prefixes already is worse than ours.
+        """
+        if not self._by_source:
+            return
+        to, origin = spanned(ours.destination), spanned(ours.source)
+        for source, destination, one in self._by_source[bisect_left(self._by_source, ((origin.first, 0),)) :]:
+            if source.first > origin.last:
+                return
+            if origin.holds(source) and to.holds(destination) and one != (ours.destination, ours.source):
+                yield replace(
+                    ours,
+                    destination=one.destination,
+                    source=one.source,
+                    metric=REFUSAL_METRIC,
+                    protocol=PROTOCOL_HELD,
+                )
