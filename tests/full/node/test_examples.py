@@ -31,6 +31,14 @@ def adapted(node: Host, example: Path) -> Path:
     return node.node_file(text.replace("    {head}\n", defaults))
 
 
+@pytest.fixture
+def node(node: Host) -> Host:
+    """The host with one more interface: ``clients``, where networks behind it are."""
+    node.namespace.cable("clients", node.neighbour, "clients")
+    until(lambda: node.namespace.ip("address").count("fe80::") == 3, "its link-local address")
+    return node
+
+
 def _everything(node: Host) -> list[str]:
     """Return what the kernel's tools print of this host, without what the kernel makes of addresses by itself."""
     looks = (("-o", "link"), ("-o", "address"), ("-6", "route", "show", "table", "all"), ("-6", "rule"), ("rule",))

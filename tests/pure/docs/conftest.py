@@ -27,7 +27,7 @@ class CommandLine:
     def __init__(self, state: Path) -> None:
         self.node = FakeNode()
         self._state = state
-        for name in ("mesh0", "wan"):
+        for name in ("mesh0", "wan", "clients"):
             self.node.kernel.add_link(name, "veth", up=True)
 
     def run(self, words: str) -> tuple[int, str]:

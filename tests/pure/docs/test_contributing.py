@@ -62,8 +62,8 @@ def test_the_examples_are_a_feature_a_kind_a_check_and_their_tests() -> None:
         "intent/resources",
         "reconciler/backends/checks",
         "tests/pure/file_check",
-        "tests/pure/intent/cases/networks/together",
-        "tests/pure/networks",
+        "tests/pure/intent/cases/services/together",
+        "tests/pure/services",
         "tests/pure/vlan",
     ]
 
@@ -73,7 +73,7 @@ def test_their_own_tests_pass(tree: Path) -> None:
     tests = [file for file in FILES if Path(file).name.startswith("test_")]
     run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     said = run(
-        tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/pure/intent/test_cases.py", "-k", "networks"
+        tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/pure/intent/test_cases.py", "-k", "services"
     )
     assert "2 passed" in said
 
@@ -81,17 +81,17 @@ def test_their_own_tests_pass(tree: Path) -> None:
 def test_the_feature_is_in_the_schema_and_in_the_reference(tree: Path) -> None:
     script = "import json; from intent.schema import node_schema; print(json.dumps(node_schema()))"
     schema = json.loads(run(tree, "-c", script))
-    assert schema["properties"]["networks"]["description"]
-    assert schema["dependentRequired"]["networks"] == ["mesh"]
+    assert schema["properties"]["services"]["description"]
+    assert schema["dependentRequired"]["services"] == ["mesh"]
     assert "/run/clock-is-set" in json.dumps(schema)
     run(tree, "-m", "docs.node_file")
-    assert "## `networks`" in (tree / "docs" / "node-file.md").read_text()
+    assert "## `services`" in (tree / "docs" / "node-file.md").read_text()
 
 
 def test_the_command_line_knows_the_feature(tree: Path) -> None:
     file = tree / "node.yaml"
     file.write_text(
-        'version: 1\nnode: a\nmesh: {}\nnetworks: [{prefix: "fd00:6d65:7368:7::/64", interface: clients}]\n'
+        'version: 1\nnode: a\nmesh: {prefixes: ["fd00::/16"]}\nservices: [{address: "fd00:6d65:7368::53"}]\n'
     )
     script = "import sys; from reconciler.cli import main; main(['check', sys.argv[1]])"
     assert run(tree, "-c", script, str(file)) == f"{file}: ok, node a\n"

@@ -72,7 +72,7 @@ def test_every_need_is_met_by_the_node_or_is_a_link_of_the_machine(path: Path) -
     assert len(keys) == len(set(keys))
     unmet = {need for resource in resources for need in resource.requires()} - set(keys)
     assert {need.space for need in unmet} <= {"link"}
-    assert {need.name[0] for need in unmet} <= {"mesh0", "mesh1", "wan", "lan", "lte0.1", "tun0"}
+    assert {need.name[0] for need in unmet} <= {"mesh0", "mesh1", "wan", "lan", "lte0.1", "tun0", "clients"}
 
 
 def test_the_order_of_the_file_does_not_matter() -> None:
