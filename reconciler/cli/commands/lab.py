@@ -1,0 +1,272 @@
+"""``stellwerk lab``: a mesh of network namespaces, to try things in."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler.cli.options import Duration
+
+if TYPE_CHECKING:
+    from reconciler.lab.laboratory import Lab
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_SHORT_TIME = re.compile(r"(?P<number>[0-9]{1,6}(?:\.[0-9]{1,3})?)(?P<unit>ms|s)")
+
+
+class ShortTime(click.ParamType[float]):
+    """A time such as ``50ms`` or ``1s``, as a number of seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        if isinstance(value, float):
+            return value
+        match = _SHORT_TIME.fullmatch(str(value))
+        found = float(match["number"]) / (1000 if match["unit"] == "ms" else 1) if match else 0.0
+        if not found >= 0.001:
+            self.fail(f"{value!r} is no time; write it like 50ms or 1s", param, ctx)
+        return found
+
+
+def lab_option(command: Command) -> Command:
+    """Add the option that names the lab."""
+    return click.option("--lab", "name", metavar="NAME", help="Which lab, where several run.")(command)
+
+
+@click.group(
+    short_help="Try things in a mesh of network namespaces.",
+    epilog="""\b
+Examples:
+  stellwerk lab up examples/lab/two-nodes/lab.yaml
+  stellwerk lab status
+  stellwerk lab exec alice ping -c 3 2001:db8:ffff::1
+  stellwerk lab exec roof stellwerk status
+  stellwerk lab break cable
+  stellwerk lab probe alice --for 20s
+  stellwerk lab heal
+  stellwerk lab down""",
+)
+def command() -> None:
+    """Try things in a mesh of network namespaces: real babeld and the real daemon in each node.
+
+    One file describes the nodes, what joins them, their clients and an Internet. All of it runs on this machine, as
+    any user where the kernel allows that, changes nothing of the machine, and is gone after `stellwerk lab down`.
+    """
+
+
+@command.command(
+    "up",
+    short_help="Start a lab.",
+    epilog="""\b
+Examples:
+  stellwerk lab up examples/lab/two-nodes/lab.yaml
+  stellwerk lab up mesh.yaml --name second --timeout 5m""",
+)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--name", metavar="NAME", help="The lab's name.  [default: the one in FILE, else that of FILE]")
+@click.option(
+    "--timeout", type=Duration(), default="2m", show_default=True, help="How long nodes may take to be in sync."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON at the end.")
+def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
+    """Start the lab that FILE describes, and wait until every node is in sync and healthy.
+
+    Where some are not in time, it says which and why, ends with 2, and the lab runs all the same. Stopped by the
+    keyboard it leaves nothing.
+    """
+    from reconciler.cli import exit_codes, lab_text
+    from reconciler.core.errors import StellwerkError
+    from reconciler.lab.file import load, name_problem
+    from reconciler.lab.laboratory import Start, await_sync
+
+    found = load(str(file))
+    if name is not None and (problem := name_problem(name)) is not None:
+        raise click.UsageError(f"--name {problem}")
+    progress = lab_text.Progress(sys.stderr)
+    start = Start(found, name or found.name)
+    try:
+        lab = start.build(progress.step)
+        left = await_sync(lab, timeout, progress.ready)
+        status = lab.status()
+        start.stay()
+    except BaseException as exc:
+        progress.done()
+        start.give_up()
+        if isinstance(exc, StellwerkError):
+            raise type(exc)(f"{exc}; nothing is left of the lab") from exc
+        raise
+    progress.done()
+    if as_json:
+        click.echo(json.dumps(status, indent=2))
+    else:
+        for line in lab_text.up_lines(status, left):
+            click.echo(line)
+    return exit_codes.DIFFERENT if left else exit_codes.DONE
+
+
+@command.command(
+    "status",
+    short_help="How is a lab?",
+    epilog="""\b
+Examples:
+  stellwerk lab status
+  stellwerk lab status two-nodes --json""",
+)
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+def status(name: str | None, as_json: bool) -> int:
+    """Show how a lab is: its nodes, their babel neighbours and default routes, its wires, what providers refused.
+
+    Without NAME, that of the only lab, or the names of all there are. Exits 0 when every node with power is in sync and
+    healthy, 2 when one is not, 1 when the lab is dead.
+    """
+    from reconciler.cli import exit_codes, lab_text
+    from reconciler.core.errors import UnreachableError
+    from reconciler.lab.folders import find, labs
+    from reconciler.lab.laboratory import Lab, unfinished
+
+    known = labs()
+    if name is None and len(known) != 1:
+        alive = {one: Lab(find(one)).is_alive() for one in known}
+        click.echo(json.dumps({"labs": alive}, indent=2) if as_json else lab_text.list_of(alive))
+        return exit_codes.DONE
+    lab = Lab(find(name))
+    try:
+        found = lab.status()
+    except UnreachableError:
+        if as_json:
+            click.echo(json.dumps({"stellwerk_lab": 1, "name": lab.name, "alive": False}, indent=2))
+        raise
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for line in lab_text.lines(found):
+            click.echo(line)
+    return exit_codes.DIFFERENT if list(unfinished(found)) else exit_codes.DONE
+
+
+@command.command(
+    "exec",
+    short_help="Run a program in a node, a client or the Internet.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  stellwerk lab exec roof ip -6 route show table 10
+  stellwerk lab exec roof stellwerk plan new.yaml
+  stellwerk lab exec roof sh -c 'kill $(cat /run/babeld.pid)'
+  stellwerk lab exec alice ping -c 3 2001:db8:ffff::1
+  stellwerk lab exec internet tcpdump -ni any""",
+)
+@lab_option
+@click.argument("place", metavar="NODE|CLIENT|internet")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
+def execute(name: str | None, place: str, words: tuple[str, ...]) -> None:
+    """Run a program in a node, a client or the Internet, and end as it does.
+
+    It sees the files of this machine, but /run, /etc/stellwerk, /var/lib/stellwerk and /var/lib/babeld are the node's
+    own; what it writes elsewhere is written on this machine.
+    """
+    _lab(name).execute(place, words)
+
+
+@command.command(
+    "break",
+    short_help="Break wires, nodes or interfaces.",
+    epilog="""\b
+Examples:
+  stellwerk lab break cable             frames are lost, and nobody sees it
+  stellwerk lab break cable --carrier   as when it is pulled out
+  stellwerk lab break kiel:wan          kiel's own line to its provider
+  stellwerk lab break kiel              power cut""",
+)
+@lab_option
+@click.option("--carrier", is_flag=True, help="Take the carrier away too.")
+@click.argument("targets", nargs=-1, required=True, metavar="WIRE|NODE|NODE:INTERFACE...")
+def break_(name: str | None, carrier: bool, targets: tuple[str, ...]) -> None:
+    """Break wires, nodes or interfaces.
+
+    A wire or an interface falls silent: frames are lost, but its ends have a carrier, as with a switch or a radio in
+    between. A node loses its power: all its processes and its kernel's state are gone, its disk is not.
+    """
+    _lab(name).break_(*targets, carrier=carrier)
+
+
+@command.command(
+    "heal",
+    short_help="Undo `break`.",
+    epilog="""\b
+Examples:
+  stellwerk lab heal            all of it
+  stellwerk lab heal kiel:wan""",
+)
+@lab_option
+@click.argument("targets", nargs=-1, metavar="[WIRE|NODE|NODE:INTERFACE]...")
+def heal(name: str | None, targets: tuple[str, ...]) -> None:
+    """Undo `break`, of all that is broken or of what is named. A node starts with an empty kernel and its old disk."""
+    _lab(name).heal(*targets)
+
+
+@command.command(
+    "probe",
+    short_help="For how long does nobody answer?",
+    epilog="""\b
+Examples:
+  stellwerk lab probe alice
+  stellwerk lab probe alice --to fd00:6d65:7368:1::1 --for 1m --every 10ms""",
+)
+@lab_option
+@click.option("--to", metavar="ADDRESS", help="Whom to ask.  [default: the host in the Internet]")
+@click.option("--for", "seconds", type=Duration(), default="10s", show_default=True, help="For how long.")
+@click.option("--every", type=ShortTime(), default="50ms", show_default=True, help="How often.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of the requests as JSON.")
+@click.argument("place", metavar="CLIENT")
+def probe(name: str | None, to: str | None, seconds: int, every: float, as_json: bool, place: str) -> int:
+    """Send echo requests from a client (or a node), and say how many were answered, and for how long none was.
+
+    Exits 0 when all were answered, 2 when not.
+    """
+    from reconciler.cli import exit_codes, lab_text
+
+    found = _lab(name).probe(place, to, seconds, every)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for line in lab_text.probe_lines(found):
+            click.echo(line)
+    return exit_codes.DIFFERENT if found["lost"] else exit_codes.DONE
+
+
+@command.command("log", short_help="What a node's daemon says.", epilog="\b\nExample:\n  stellwerk lab log roof")
+@lab_option
+@click.argument("node", metavar="NODE")
+def log(name: str | None, node: str) -> None:
+    """Print the log of a node's daemon; also of one whose daemon has ended, or whose lab is dead."""
+    from reconciler.core.errors import StellwerkError
+
+    lab = _lab(name)
+    try:
+        click.echo((lab.folder.node(node) / "daemon.log").read_text(errors="replace"), nl=False)
+    except (OSError, ValueError) as exc:
+        raise StellwerkError(f"{node} has no log in the lab {lab.name}: {getattr(exc, 'strerror', exc)}") from exc
+
+
+@command.command("down", short_help="End a lab.", epilog="\b\nExample:\n  stellwerk lab down")
+@click.argument("name", required=False, metavar="[NAME]")
+def down(name: str | None) -> None:
+    """End a lab, also one that is dead, and remove all that it left. Without NAME, the only one there is."""
+    _lab(name).down()
+
+
+def _lab(name: str | None) -> Lab:
+    from reconciler.lab.folders import find
+    from reconciler.lab.laboratory import Lab
+
+    return Lab(find(name))

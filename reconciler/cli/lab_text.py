@@ -1,0 +1,147 @@
+"""A lab for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO
+
+import click
+
+from intent.display import printable
+from reconciler.lab.laboratory import unfinished
+
+Json = Mapping[str, Any]
+
+
+class Progress:
+    """How `lab up` goes on: one line that changes on a terminal, else nothing."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._shown = output.isatty()
+
+    def step(self, name: str) -> None:
+        """Show what is being made."""
+        self._show(f"making {name}")
+
+    def ready(self, node: str) -> None:
+        """Show a node that is in sync."""
+        self._show(f"{node} is in sync")
+
+    def done(self) -> None:
+        """Leave an empty line to write on."""
+        self._show("")
+
+    def _show(self, words: str) -> None:
+        if self._shown:
+            self._output.write(f"\r\x1b[K{printable(words)}")
+            self._output.flush()
+
+
+def up_lines(status: Json, left: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is said when a lab is up."""
+    for node, why in left.items():
+        yield f"{printable(node)}: {click.style('not in sync', fg='yellow', bold=True)}: {printable(why)}"
+    for note in status["notes"]:
+        yield f"note: {printable(note)}"
+    yield f"{printable(status['name'])} is up: {len(status['nodes'])} nodes, {len(status['clients'])} clients"
+
+
+def list_of(alive: Mapping[str, bool]) -> str:
+    """Return the labs that there are."""
+    if not alive:
+        return "no lab; `stellwerk lab up FILE` starts one"
+    return "\n".join(f"{name}: {'up' if one else 'dead'}" for name, one in alive.items())
+
+
+def lines(status: Json) -> Iterator[str]:
+    """Yield the lines of a status."""
+    yield click.style(printable(status["name"]), bold=True)
+    yield from _table(("node", "state", "neighbours", "announces", "Internet through"), _nodes(status))
+    yield ""
+    yield from _topology(status)
+    reasons = dict(unfinished(dict(status)))
+    if reasons:
+        yield ""
+    for node, why in reasons.items():
+        yield f"{printable(node)}: {printable(why)}"
+    internet = status["internet"]
+    for node, packets in (internet or {"refused": {}})["refused"].items():
+        if packets:
+            words = f"refused from {printable(node)}: {packets} packet{'s' if packets > 1 else ''}"
+            yield click.style(words, fg="red") + ", whose source is not its own"
+    for note in status["notes"]:
+        yield f"note: {printable(note)}"
+
+
+def probe_lines(found: Json) -> Iterator[str]:
+    """Yield what became of the requests of a probe."""
+    yield (
+        f"{printable(found['from'])} to {printable(found['to'])}: {found['answered']} of {found['sent']} answered, "
+        f"{found['lost']} lost"
+    )
+    yield f"  longest time without an answer: {found['longest_gap']:.2f} s"
+    for gap in found["gaps"]:
+        start, end = (edge - found["started"] for edge in gap)
+        yield f"    from {start:.2f} s to {end:.2f} s"
+    for error, count in found["errors"].items():
+        yield f"  {error}: {count}"
+    if found["unsendable"]:
+        yield f"  its own kernel had no way: {found['unsendable']}"
+    if (trips := found["round_trip_seconds"]) is not None:
+        yield f"  round trip: {1000 * trips['least']:.1f} ms at least, {1000 * trips['median']:.1f} ms in the middle"
+
+
+def _nodes(status: Json) -> Iterator[tuple[str, ...]]:
+    for name, node in status["nodes"].items():
+        babel = node["babeld"]
+        if babel is None:
+            yield (name, _state(node), "" if not node["power"] else "no babeld", "", "")
+            continue
+        neighbours = ", ".join(sorted({one["node"] or one["address"] for one in babel["neighbours"]}))
+        ways = ", ".join(f"{one['exit'] or one['id']} for {one['from']}" for one in babel["defaults"])
+        yield (name, _state(node), neighbours, ", ".join(babel["announces"]), ways)
+
+
+def _state(node: Json) -> str:
+    if not node["power"]:
+        return click.style("no power", fg="red", bold=True)
+    if not node["stellwerk"]:
+        return "without Stellwerk"
+    if node["daemon"] != "running":
+        return click.style(f"daemon {node['daemon']}", fg="red", bold=True)
+    own = node["status"]
+    if own is None:
+        return click.style("starting", fg="yellow")
+    fine = own["sync"]["state"] == "synced" and own["health"]["state"] == "healthy"
+    return click.style(f"{own['sync']['state']} and {own['health']['state']}", fg="green" if fine else "yellow")
+
+
+def _topology(status: Json) -> Iterator[str]:
+    """Yield the cables, each with its ends; ``//`` stands where one is silent, ``><`` where it has no carrier."""
+    signs = {"up": "──", "silent": click.style("//", fg="red"), "no carrier": click.style("><", fg="red")}
+    rows = []
+    for cable in status["wires"]:
+        ends = [printable(end) + signs[state] for end, state in cable["ends"].items()]
+        facts = []
+        if cable["delay_milliseconds"]:
+            facts.append(f"{cable['delay_milliseconds']:g} ms")
+        if cable["loss_percent"]:
+            facts.append(f"{cable['loss_percent']:g} % loss")
+        if not all(state == "up" for state in cable["ends"].values()):
+            facts.append(click.style("broken", fg="red"))
+        first, *others = ends
+        rest = [f"{signs[cable['ends'][name]]}{printable(name)}" for name in list(cable["ends"])[1:]]
+        del others
+        name = cable["name"] if cable["is_wire"] else ""
+        rows.append((first, f"{name}", "  ".join(rest), ", ".join(facts)))
+    yield from _table(("end", "wire", "other ends", ""), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Yield lines of columns that are as wide as their widest field."""
+    found = [head, *rows]
+    widths = [max(len(click.unstyle(row[column])) for row in found) for column in range(len(head))]
+    for row in found:
+        fields = [field + " " * (width - len(click.unstyle(field))) for field, width in zip(row, widths, strict=True)]
+        yield "  ".join(fields).rstrip()
