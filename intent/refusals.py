@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from intent.offences import Prefixes, Span, spanned
+from intent.references import Reference
 from intent.resources.route import PROTOCOL_HELD, Route
 
 REFUSAL_METRIC = 512
 """Below babeld's 1024: of two routes with the same prefixes ours is taken."""
 MOST_REFUSED = 100
 """Against how many routes of others we put one of our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingRoutes(Reference[tuple[Prefixes, ...]]):
+    """The routes of others that would draw our traffic, in order and at most `MOST_REFUSED`.
+
+    They are learned by the babeld at a socket, installed into a routing table, and inside what that babeld announces
+    for us.
+    """
+
+    socket: str
+    routing_table: int
+
+    @property
+    def lives_on(self) -> Mapping[str, frozenset[Hashable] | None]:
+        """The table that babeld installs routes into, and babeld itself, which is looked at by the clock."""
+        return {"route": frozenset({self.routing_table}), "babel": None}
+
+    def change(self, before: tuple[Prefixes, ...], after: tuple[Prefixes, ...]) -> str:
+        """Return how many have come and gone; which ones they are is told as what was noticed."""
+        come, gone = len({*after} - {*before}), len({*before} - {*after})
+        words = [f"{come} came" for _ in range(bool(come))] + [f"{gone} went" for _ in range(bool(gone))]
+        return f"of the routes of others inside ours {' and '.join(words)}" if words else ""
 
 
 class Refusals:

@@ -169,6 +169,7 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
         socket=mesh.babeld.socket,
         configuration=mesh.babeld.config,
         restart_command=mesh.babeld.restart_command,
+        routing_table=mesh.table,
     )
 
 

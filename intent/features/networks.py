@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -14,7 +14,8 @@ from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around
 from intent.fields import InterfaceName, IPv6Prefix, IPv6Text
 from intent.overlaps import overlaps
-from intent.references import References
+from intent.references import Reference, References
+from intent.refusals import DrawingRoutes, Refusals
 from intent.resources.address import Address
 from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.resource import Resource
@@ -100,6 +101,8 @@ def expand(networks: Networks, node: Node, references: References) -> Iterator[R
     mesh = node.get(Mesh)
     if mesh is None:
         return
+    drawing = references[DrawingRoutes(mesh.babeld.socket, mesh.table)]
+    refusals = Refusals(drawing)
     for network in networks.root:
         prefix = str(network.prefix)
         route = Route(
@@ -112,8 +115,15 @@ def expand(networks: Networks, node: Node, references: References) -> Iterator[R
         if network.address is not None:
             yield Address(link=network.interface, address=f"{network.address}/{network.prefix.prefixlen}")
         yield route
+        yield from refusals.of(route)
         yield from around(mesh, network.prefix)
         yield BabelAnnouncement(prefix, ANYWHERE, mesh.babeld.socket, route.key, 0)
+
+
+def lookups(networks: Networks, node: Node) -> Iterator[Reference[Any]]:
+    """Yield what others announce of these networks."""
+    if (mesh := node.get(Mesh)) is not None:
+        yield DrawingRoutes(mesh.babeld.socket, mesh.table)
 
 
 FEATURE = Feature(
@@ -123,5 +133,6 @@ FEATURE = Feature(
     "goes through the mesh and its exits, never through the node's own uplink.",
     needs=("mesh",),
     check=check,
+    references=lookups,
     expand=expand,
 )

@@ -14,7 +14,7 @@ from intent.resources.babel_learned import LearnedRoutes
 from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, RouteRow, XrouteRow
 from intent.resources.resource import Request
-from reconciler.backends.babeld_client import Connection
+from reconciler.backends.babeld_client import Connection, hired
 from reconciler.backends.babeld_news import Babelds, BabelNews
 from reconciler.backends.babeld_process import configured_interfaces, started_with
 from reconciler.backends.babeld_session import Session, dump_of, rows_in
@@ -128,6 +128,16 @@ class Learned:
     def __init__(self) -> None:
         self._routes = LearnedRoutes()
         self._own_ids: dict[str, None] = {}
+
+    def ask(self, address: str, timeout_seconds: float) -> list[RouteRow]:
+        """Return the routes of others that the babeld at an address has learned and that touch what it announces.
+
+        Raises a BackendError, NotRunningError where nobody listens.
+        """
+        with hired(address) as client:
+            connection = client.connection(timeout_seconds)
+            lines = dump_of(connection)
+            return self.rows(connection, lines, rows_in(lines, connection))
 
     def rows(
         self, connection: Connection, lines: Sequence[bytes], rows: Iterable[InterfaceRow | XrouteRow]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -16,6 +16,7 @@ Json = Mapping[str, Any]
 
 COLOURS = {"synced": "green", "drifted": "yellow", "unknown": "yellow", "healthy": "green", "degraded": "red"}
 MOST_RECENT = 5
+MOST_OFFENDERS = 10
 _SHORT = 12
 
 
@@ -47,6 +48,7 @@ def lines(status: Json) -> Iterator[str]:
     for check in status["checks"]:
         sign = click.style("✓", fg="green") if check["passed"] else click.style("✗", fg="red", bold=True)
         yield f"  {sign} {printable(check['check'])}  # {_words(check['reason'])}"
+    yield from _offenders(status["offenders"])
     for note in status["notes"]:
         yield _field("note", note)
     if status["recent"]:
@@ -68,6 +70,14 @@ def _object(one: Json) -> str:
         click.style("?", fg="cyan", bold=True) if one["state"] == "pending" else click.style("!", fg="red", bold=True)
     )
     return f"  {sign} {printable(one['description'])}  # {one['state']}: {_words(one['reason'])}{when}"
+
+
+def _offenders(offenders: Sequence[Json]) -> Iterator[str]:
+    """Yield what others announce that touches us; of many the first few, and how many there are."""
+    for one in offenders[:MOST_OFFENDERS]:
+        yield _field("offender", f"{one['description']}, since {_time(one['since'])}; {one['state']}")
+    if len(offenders) > MOST_OFFENDERS:
+        yield _field("offender", f"{len(offenders) - MOST_OFFENDERS} more are in `stellwerk status --json`")
 
 
 def exit_code(status: Json) -> int:

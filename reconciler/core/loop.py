@@ -27,6 +27,7 @@ from reconciler.core.guards import check_deletions
 from reconciler.core.history import History
 from reconciler.core.intents import Document, Given, Intents, IntentStore
 from reconciler.core.inventory import InventoryStore
+from reconciler.core.notices import Notices
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
 from reconciler.core.schedule import DirtySet, Timer
@@ -92,6 +93,7 @@ class Loop:
         self.checks: tuple[CheckResult, ...] = ()
         self.troubles: dict[str, str] = {}
         self.sync, self.health = status.Axis(), status.Axis()
+        self.notices = Notices()
         self.telling = Telling(history, clock)
         self.rounds_made = 0
         self.before_a_round: Callable[[], None] = lambda: None
@@ -336,6 +338,7 @@ class Loop:
         if self._dirty or self._stale:
             times.append(now)
         times.append(max(self._ask_from, self._interpreter.due()))
+        times.append(self.notices.due())
         if self._may_change():
             times.append(self._again_at)
         if self.suspension is not None and self.suspension.deadline is not None:
@@ -363,6 +366,7 @@ class Loop:
     def _judge(self) -> None:
         """Keep the two axes, and log when one changes: who reads that something failed reads when it was over, too."""
         wall, before = self.clock.wall(), (self.sync.value, self.health.value)
+        self._take_notices(wall)
         reasons = status.reasons(self)
         self.sync.become(status.sync(self), wall)
         self.health.become("degraded" if reasons else "healthy", wall)
@@ -370,6 +374,13 @@ class Loop:
         if now != before:
             fact = {"state": " and ".join(now), "because": facts.shortened([one.partition("\n")[0] for one in reasons])}
             log.log(logging.WARNING if reasons else logging.INFO, "status", extra={"fact": fact})
+
+    def _take_notices(self, wall: float) -> None:
+        """Take note of what others do, as the last look saw it."""
+        desired = {} if self.wanted is None else self.wanted.desired.by_key
+        observation = None if self.seen is None else self.seen.observation
+        for told in self.notices.take(desired, observation, self.clock.now(), wall):
+            self._tell(**told)
 
     def settle(self) -> None:
         """Take the turns that are due now, as many as one thing may lead to."""

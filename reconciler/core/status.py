@@ -66,6 +66,7 @@ def reasons(loop: Loop) -> list[str]:
     found += [failure.error for failure in loop.rounds.retries.failures.values()]
     found += facts.fights(loop.rounds.fights.all())
     found += [f"{one.check.describe()}: {one.reason}" for one in loop.checks if not one.passed]
+    found += loop.notices.reasons()
     return list(dict.fromkeys(found))
 
 
@@ -114,6 +115,8 @@ def standing(loop: Loop) -> dict[str, Any]:
         "objects": list(islice(_objects(loop), MOST_OBJECTS)),
         "owned": 0 if loop.seen is None else len(loop.seen.observation.owned),
         "checks": [{"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks],
+        **loop.notices.shown(),
+        "counts": loop.notices.counts(),
         "notes": [] if loop.wanted is None else list(loop.wanted.notes),
         "recent": list(loop.telling.recent),
         "rounds": loop.rounds_made,

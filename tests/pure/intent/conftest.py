@@ -18,6 +18,7 @@ from intent.references import (
     References,
     ResolvedKey,
 )
+from intent.refusals import DrawingRoutes
 from intent.secrets import PresharedKey, PrivateKey
 
 C_PARSER = yaml_events.CParser
@@ -58,4 +59,6 @@ def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> Ref
                 values[reference] = Carrier.READY
             case CheckedHealth():
                 values[reference] = Health(fit=True)
+            case DrawingRoutes():
+                values[reference] = ()
     return References(values)

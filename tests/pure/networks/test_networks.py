@@ -3,6 +3,7 @@
 from intent.expansion import expand
 from intent.loading import loads
 from intent.references import AdvertisedUplinks, References
+from intent.refusals import DrawingRoutes
 from reconciler.backends.fake import FakeNode
 from reconciler.core.inventory import InventoryInMemory
 from reconciler.core.reconcile import apply, look
@@ -14,7 +15,7 @@ NETWORK = 'networks: [{prefix: "fd00:6d65:7368:7::/64", interface: clients, addr
 def test_babel_announces_a_network_until_it_is_taken_from_the_file() -> None:
     fake, store = FakeNode(), InventoryInMemory()
     fake.kernel.add_link("clients", "veth", up=True)
-    references = References({AdvertisedUplinks(): ()})
+    references = References({AdvertisedUplinks(): (), DrawingRoutes("/run/babeld.sock", 10): ()})
     for text, there in ((HEAD + NETWORK, True), (HEAD, False)):
         desired = expand(loads(text.encode(), "node.yaml"), references)
         done = apply(look(desired, [fake], store), desired, [fake], store)
