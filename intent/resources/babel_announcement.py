@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from intent.resources.babel_requests import AwaitXroute
 from intent.resources.babel_wire import XrouteRow, daemon_key
-from intent.resources.resource import Change, Key, Request, Resource
+from intent.resources.resource import Change, Drain, Key, Request, Resource
+from intent.resources.route import Route
+
+SPACE: Final = "babel announcement"
 
 
 def announcement_key(destination: str, source: str) -> Key:
     """Return the identity of what is announced of these prefixes."""
-    return Key("babel announcement", (destination, source))
+    return Key(SPACE, (destination, source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,19 @@ class BabelAnnouncement(Resource):
         """Return the route's key and the socket."""
         route = None if self.route_key is None else [self.route_key.space, *self.route_key.name]
         return {"socket": self.socket, "route": route}
+
+    @classmethod
+    def lost(cls, key: Key, remembered: Mapping[str, Any]) -> Self | None:
+        """Return the announcement: most babelds do not tell their neighbours that its route is gone."""
+        socket, route = remembered.get("socket"), remembered.get("route")
+        if key.space != SPACE or not socket or not route:
+            return None
+        destination, source = map(str, key.name)
+        return cls(destination, source, socket, Key(route[0], tuple(route[1:])))
+
+    def retract(self) -> Drain | None:
+        """Return what has babeld announce for a moment that the route cannot be used."""
+        return None if self.route_key is None else Route.retraction(self.route_key, self.socket)
 
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:

@@ -24,7 +24,8 @@ class AwaitWithdrawal(Request):
 
     In the latter case wait another ``linger_seconds``, so that neighbours have heard it before the route goes: most
     versions do not tell them about one that is simply gone. A babeld that does not run announces nothing. ``socket``
-    None means every babeld that the last look saw.
+    None means every babeld that the last look saw. ``retracted`` means that only the metric 65534 counts: babeld has
+    forgotten the route, its neighbours have not.
     """
 
     socket: str | None
@@ -32,3 +33,4 @@ class AwaitWithdrawal(Request):
     source: str
     timeout_seconds: float = 5.0
     linger_seconds: float = 1.0
+    retracted: bool = False

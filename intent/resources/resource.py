@@ -41,7 +41,7 @@ class Change(NamedTuple):
 
 
 class Drain(NamedTuple):
-    """The requests that make others stop using an object, and what they make of it.
+    """The requests that make others stop using an object, and what they leave in its place, which is deleted then.
 
     A request that fails stops those after it, and is told; the object is deleted all the same.
     """
@@ -199,6 +199,19 @@ class Resource(ABC):
 
     def drain(self) -> Drain | None:
         """Return what makes others stop using this observed object before it is deleted for good."""
+        return None
+
+    @classmethod
+    def lost(cls, key: Key, remembered: Mapping[str, Any]) -> Self | None:
+        """Return the object of this kind that the inventory holds this about, if others may miss that it is gone.
+
+        Where it has vanished, itself or with what it is part of, and is not made again at once, they are told by
+        `retract`. ``None`` for objects of other kinds.
+        """
+        return None
+
+    def retract(self) -> Drain | None:
+        """Return what makes others stop using this object, which has vanished by itself."""
         return None
 
     def notice(self, desired: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> Notice | None:

@@ -169,6 +169,30 @@ class Route(Resource):
         )
         return Drain(requests, withdrawn)
 
+    @classmethod
+    def retraction(cls, key: Key, socket: str) -> Drain:
+        """Return what has the babeld at a socket say that the route of this key, which vanished, cannot be used.
+
+        babeld has flushed it without a word, and speaks of it again when there is an unreachable one. That one has a
+        place of its own in the kernel: left behind by a program that died it is found and removed, also while ours is
+        waited for.
+        """
+        table, destination, source, metric = key.name
+        stand_in = cls(
+            routing_table=int(table),
+            destination=str(destination),
+            source=str(source),
+            metric=int(metric) + 1,
+            kind="unreachable",
+            protocol=PROTOCOL_WITHDRAWN,
+        )
+        requests = (
+            *stand_in.delete(),
+            stand_in._add(netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, "retract"),
+            AwaitWithdrawal(socket, stand_in.destination, stand_in.source, retracted=True),
+        )
+        return Drain(requests, stand_in)
+
     def withdrawn(self) -> Self:
         """Return this route as babeld announces it unreachable."""
         return replace(self, protocol=PROTOCOL_WITHDRAWN)

@@ -163,13 +163,15 @@ class Session:
     def _await_withdrawal_at(self, address: str, request: AwaitWithdrawal) -> None:
         for metric in self._metrics(address, request, request.timeout_seconds):
             if metric is None:
-                return
-            if metric >= WITHDRAWN:
+                if not request.retracted:
+                    return
+            elif metric >= WITHDRAWN:
                 # One pause for all routes of the batch.
                 self._heard_by_neighbours = time.monotonic() + request.linger_seconds
                 return
+        does = "does not retract" if request.retracted else "still announces"
         raise BusyError(
-            f"babeld at {address} still announces {request.destination} from {request.source} after "
+            f"babeld at {address} {does} {request.destination} from {request.source} after "
             f"{request.timeout_seconds:g} s; neighbours may use it for some minutes more"
         )
 

@@ -26,6 +26,7 @@ def heading(node: str, plan: Json) -> str:
         "to change": _count(plan, "update", "in place") + _count(plan, "update", "disruptive"),
         "to replace": _count(plan, "create", REPLACEMENT),
         "to delete": _count(plan, "delete", "removal"),
+        "to retract": _count(plan, "delete", "retraction"),
         "pending": len(plan["pending"]),
         "in conflict": len(plan["conflicts"]),
         "not seen": len(plan["unseen"]),

@@ -12,7 +12,7 @@ from intent.resources.resource import Drain, Key, Request, Resource
 from reconciler.core.backend import Backend
 from reconciler.core.errors import BackendError, StellwerkError, UnrecordedError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
-from reconciler.core.plan import Action, Impact, Operation, Plan
+from reconciler.core.plan import FOR_GOOD, Action, Impact, Operation, Plan
 
 
 class Result(StrEnum):
@@ -156,7 +156,7 @@ def _making_way(operations: Sequence[Operation]) -> frozenset[int]:
     found: set[int] = set()
     for position in reversed(range(len(operations))):
         operation = operations[position]
-        if operation.after and (position in found or operation.impact is not Impact.REMOVAL):
+        if operation.after and (position in found or operation.impact not in FOR_GOOD):
             found.update(operation.after)
     return frozenset(found)
 
@@ -173,7 +173,7 @@ def _lost(outcomes: Iterable[Outcome]) -> dict[Hashable, Key]:
     return {
         bond: outcome.because or outcome.operation.key
         for outcome in outcomes
-        if outcome.result is not Result.DONE and outcome.operation.impact is not Impact.REMOVAL
+        if outcome.result is not Result.DONE and outcome.operation.impact not in FOR_GOOD
         for bond in _bonds(outcome.operation.resource)
     }
 
@@ -236,15 +236,16 @@ def _requests(operation: Operation) -> tuple[Request, ...]:
     if operation.action is Action.DELETE:
         drain = _drain(operation)
         # How far the draining came is not asked: one of the two deletions finds nothing.
-        return (*(() if drain is None else drain.leaves.delete()), *operation.resource.delete())
+        left = () if drain is None else drain.leaves.delete()
+        return left if operation.impact is Impact.RETRACTION else (*left, *operation.resource.delete())
     if operation.action is Action.UPDATE and operation.observed is not None:
         return operation.resource.update(operation.observed, operation.changes)
     return operation.resource.create()
 
 
 def _drained(operations: Sequence[Operation], backends: Sequence[Backend]) -> Sequence[BackendError | None]:
-    """Have others stop using what is deleted for good; return what kept each operation's object from being drained."""
-    if not any(operation.impact is Impact.REMOVAL for operation in operations):
+    """Have others stop using what goes for good; return what kept each operation's object from being drained."""
+    if not any(operation.impact in FOR_GOOD for operation in operations):
         return [None] * len(operations)
     return _send(operations, _draining, backends)
 
@@ -256,6 +257,8 @@ def _draining(operation: Operation) -> Sequence[Request]:
 
 def _drain(operation: Operation) -> Drain | None:
     """Return what comes before a deletion for good; what is made again at once is not drained."""
+    if operation.impact is Impact.RETRACTION:
+        return operation.resource.retract()
     return operation.resource.drain() if operation.impact is Impact.REMOVAL else None
 
 

@@ -8,7 +8,7 @@ replacement spreads to all that stands on what is replaced; then the verdicts be
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -46,12 +46,13 @@ class _Held(NamedTuple):
     cause: str
 
 
-def diff(desired: Iterable[Resource], observation: Observation) -> Plan:
+def diff(desired: Iterable[Resource], observation: Observation, stuck: Set[Key] = frozenset()) -> Plan:
     """Return the plan that turns what was observed into what is desired, touching only what is ours.
 
     What lies in a table that could not be seen is left alone and named in the plan. What needs something that does
-    not exist is pending. Raises PlanError when two desired objects hold the same thing, when one needs what is to be
-    removed, or when needs form a circle.
+    not exist is pending. Of what has vanished others are told, unless it is made again now; that is not expected of
+    what is ``stuck``, or needs such a thing: it could not be made the last time. Raises PlanError when two desired
+    objects hold the same thing, when one needs what is to be removed, or when needs form a circle.
     """
     desired = desired if isinstance(desired, Desired) else Desired(desired)
     if desired.problems:
@@ -67,7 +68,7 @@ def diff(desired: Iterable[Resource], observation: Observation) -> Plan:
             together = hanging_together(unsettled.keys, desired, observation)
             want = {key: want[key] for key in together if key in want}
             have = {key: have[key] for key in together if key in have}
-    return _Comparison(want, have, observation).plan()
+    return _Comparison(want, have, observation, stuck).plan()
 
 
 class _Comparison:
@@ -77,9 +78,17 @@ class _Comparison:
     sake of what is not done, in whatever order the objects were given.
     """
 
-    def __init__(self, want: Mapping[Key, Resource], have: Mapping[Key, Resource], observation: Observation) -> None:
+    def __init__(
+        self,
+        want: Mapping[Key, Resource],
+        have: Mapping[Key, Resource],
+        observation: Observation,
+        stuck: Set[Key],
+    ) -> None:
         self.want = want
         self.have = have
+        self.stuck = stuck
+        self.vanished = observation.vanished
         self.owned = observation.owned
         self.unseen = observation.unseen
         self.judged: dict[Key, _Verdict] = {}
@@ -130,7 +139,7 @@ class _Comparison:
             if key in self.owned and key not in self.want:
                 self.judged[key] = _Verdict(remove=True, reason="no longer wanted")
         return Plan(
-            operations=self._ordered(),
+            operations=_first(self._ordered(), self._retractions() if self.vanished else ()),
             pending=tuple(
                 Pending(self._either(key), f"{held.reason}; {held.cause}") for key, held in self.held.items()
             ),
@@ -363,7 +372,8 @@ class _Comparison:
                 operations.append(Operation(Action.CREATE, key, want, None, verdict.reason, Impact.ADDITION))
                 continue
             have = self.have.get(key)
-            if verdict.remove and have is not None and not self._vanishes(have):
+            gone = key in self.vanished and want is None
+            if verdict.remove and have is not None and not gone and not self._vanishes(have):
                 impact = Impact.REPLACEMENT if verdict.make else Impact.REMOVAL
                 operations.append(
                     Operation(Action.DELETE, key, None, have, verdict.reason, impact, verdict.changes, self._takes(key))
@@ -376,6 +386,22 @@ class _Comparison:
                 impact = Impact.DISRUPTIVE if harmful else Impact.IN_PLACE
                 operations.append(Operation(Action.UPDATE, key, want, have, verdict.reason, impact, verdict.changes))
         return operations
+
+    def _retractions(self) -> Iterator[Operation]:
+        """Yield for what has vanished and is not made again now that others are told."""
+        for key, lost in self.vanished.items():
+            want = self.want.get(key)
+            if want is None or not self._comes_again(want.part_of() or key):
+                whole = lost.part_of()
+                reason = f"vanished{'' if whole is None else f' with {whole}'}: others are told"
+                yield Operation(Action.DELETE, key, None, lost, reason, Impact.RETRACTION)
+
+    def _comes_again(self, key: Key) -> bool:
+        return self._made(key) and not self._is_stuck(key)
+
+    def _is_stuck(self, key: Key) -> bool:
+        """Return whether an object that is to be made, or one that it needs, could not be made the last time."""
+        return self._made(key) and (key in self.stuck or any(map(self._is_stuck, self.want[key].requires())))
 
     def _vanishes(self, resource: Resource) -> bool:
         """Return whether a removed object goes with the one that it is part of.
@@ -401,6 +427,18 @@ class _Comparison:
             if self.have[needer].part_of() == key and self._removed(needer) and self._vanishes(self.have[needer]):
                 taken += (needer, *self._takes(needer))
         return tuple(taken)
+
+
+def _first(operations: Sequence[Operation], urgent: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Return the operations with others, which wait for nothing, before them."""
+    urgent = tuple(urgent)
+    if not urgent:
+        return tuple(operations)
+    later = (
+        one._replace(generation=one.generation + 1, after=tuple(number + len(urgent) for number in one.after))
+        for one in operations
+    )
+    return (*urgent, *later)
 
 
 def _difference(want: Resource, have: Resource, changes: Mapping[str, Change]) -> str:

@@ -61,6 +61,7 @@ def difference(plan: Plan) -> str:
         "to change": _count(plan, Action.UPDATE, Impact.IN_PLACE, Impact.DISRUPTIVE),
         "to replace": _count(plan, Action.CREATE, Impact.REPLACEMENT),
         "to delete": _count(plan, Action.DELETE, Impact.REMOVAL),
+        "to retract": _count(plan, Action.DELETE, Impact.RETRACTION),
         "pending": len(plan.pending),
         "in conflict": len(plan.conflicts),
         "not seen": len(plan.unseen),

@@ -26,6 +26,7 @@ from reconciler.core.errors import BackendError
 from reconciler.core.inventory import Inventory
 from reconciler.core.overlay import Joined, OverlaidSet, Overlay
 from reconciler.core.reading import UNREADABLE, Basis, Reader, Table, one_of
+from reconciler.core.relations import retractable
 
 MOST_LAID_OVER = 1000
 """After how many rows that changed one by one their table is looked at again."""
@@ -97,7 +98,8 @@ class Observation:
     """What a node has: the objects by key, which of them are ours, and the tables that could not be seen.
 
     ``tables`` are the objects once more, table by table. ``unsettled`` is what may differ from what is desired,
-    ``None`` when that is not known.
+    ``None`` when that is not known. ``vanished`` are objects that we made and that have gone by themselves, as they
+    are remembered, of kinds of which others may not have noticed.
     """
 
     resources: Mapping[Key, Resource] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class Observation:
     unseen: Mapping[str, BackendError] = field(default_factory=dict)
     unsettled: Unsettled | None = None
     tables: Sequence[TableView] = ()
+    vanished: Mapping[Key, Resource] = field(default_factory=dict)
 
 
 def observe(backends: Sequence[Backend], desired: Iterable[Resource], inventory: Inventory) -> Observation:
@@ -124,6 +127,8 @@ class Observer:
         self._basis = Basis(Desired(), Inventory())
         self._last: tuple[list[Table | BackendError], Desired, Observation] = [], Desired(), Observation()
         self._changes: dict[str, dict[Key, Resource | None]] = {}
+        self._remembered: tuple[Inventory, Mapping[Key, Resource]] = Inventory(), {}
+        self._last_vanished = Observation(), Observation()
 
     def forget(self) -> None:
         """Have the next look begin from nothing."""
@@ -163,7 +168,7 @@ class Observer:
                 reader = Reader(table, kinds()[table], basis, self._basis)
                 self._tables[table] = reader.read(dump, known if isinstance(known, Table) else None)
         self._basis = basis
-        return self._with_changes(self._together(wanted, desired), desired)
+        return self._with_vanished(self._with_changes(self._together(wanted, desired), desired))
 
     def _together(self, wanted: Mapping[str, Partitions], desired: Desired) -> Observation:
         tables = [table for name in wanted if (table := self._tables.get(name)) is not None]
@@ -238,6 +243,28 @@ class Observer:
             tables=(*observation.tables, *new),
         )
 
+    # What has vanished.
+
+    def _with_vanished(self, observation: Observation) -> Observation:
+        desired, inventory = self._basis
+        if self._remembered[0] is not inventory:
+            self._remembered = inventory, _remembered(inventory)
+        # What cannot be seen may be there.
+        vanished = {
+            key: lost
+            for key, lost in (() if observation.unseen else self._remembered[1].items())
+            if not (_has_ground(lost, observation) or _has_ground(desired.by_key.get(key), observation))
+        }
+        if not vanished:
+            return observation
+        before, found = self._last_vanished
+        if observation is not before or found.vanished != vanished:
+            keys = () if observation.unsettled is None else observation.unsettled.keys
+            keys = list(dict.fromkeys((*keys, *vanished)))
+            found = replace(observation, unsettled=Unsettled(desired, keys), vanished=vanished)
+            self._last_vanished = observation, found
+        return found
+
 
 def _wanted(desired: Desired, inventory: Inventory) -> dict[str, Partitions]:
     wanted: dict[str, Partitions] = {}
@@ -274,6 +301,21 @@ def _own_parts(tables: Iterable[Table], owned: set[Key]) -> None:
         new = [part for part in parts.get(waiting.pop(), ()) if part not in owned]
         owned.update(new)
         waiting += new
+
+
+def _remembered(inventory: Inventory) -> Mapping[Key, Resource]:
+    """Return the objects in the inventory of which others may have to be told that they have vanished."""
+    speaking = [kind for members in kinds().values() for kind in members if retractable(kind)]
+    found = ((key, kind.lost(key, held)) for key, held in inventory.entries.items() for kind in speaking)
+    return {key: lost for key, lost in found if lost is not None}
+
+
+def _has_ground(resource: Resource | None, observation: Observation) -> bool:
+    """Return whether an object is there, or what it is part of: a part may still show when its whole is gone."""
+    if resource is None:
+        return False
+    whole = resource.part_of()
+    return (resource.key if whole is None else whole) in observation.resources
 
 
 def _settled(want: Resource, have: Resource | None) -> bool:

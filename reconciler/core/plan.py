@@ -28,13 +28,19 @@ class Impact(StrEnum):
     DISRUPTIVE = "disruptive"
     REPLACEMENT = "replacement"
     REMOVAL = "removal"
+    RETRACTION = "retraction"
+
+
+FOR_GOOD = frozenset({Impact.REMOVAL, Impact.RETRACTION})
+"""What leaves nothing: an object is removed, or it has vanished by itself and others are told."""
 
 
 class Operation(NamedTuple):
     """One step of a plan. A replacement is two: a deletion and a creation of the same key.
 
     ``after`` are the positions, in the plan, of the operations that must be done before; ``generation`` counts the
-    steps that can be taken together. ``takes`` are the objects that vanish with the one that is deleted.
+    steps that can be taken together. ``takes`` are the objects that vanish with the one that is deleted. One that has
+    vanished by itself already is ``observed`` as the inventory remembers it.
     """
 
     action: Action

@@ -15,7 +15,7 @@ from reconciler.core.diff import diff
 from reconciler.core.errors import RefusedError, StaleError, StellwerkError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
 from reconciler.core.observe import Observation, Observer
-from reconciler.core.plan import Plan
+from reconciler.core.plan import Impact, Plan
 from reconciler.core.relations import references
 from reconciler.core.retries import Fights, Random, Retries
 
@@ -87,6 +87,7 @@ class Rounds:
         self._needs = _Needs()
         self._last: Look | None = None
         self._last_desired = Desired()
+        self._last_stuck: Set[Key] = frozenset()
         self.retries = Retries(random)
         self.fights = Fights(random)
 
@@ -125,24 +126,29 @@ class Rounds:
         if tables is not None:
             tables = self._needs.with_needers(tables) | (self._needs.with_needers(rows.keys()) - rows.keys())
         observation = self._observer.look(desired, self._store.load(), tables, rows)
-        if self._last is not None and observation is self._last.observation and desired is self._last_desired:
+        stuck = frozenset(self.retries.failures) if observation.vanished else frozenset()
+        basis = self._last_desired, self._last_stuck
+        if self._last is not None and observation is self._last.observation and (desired, stuck) == basis:
             # What decides is the same, and so is what is decided; only what the node lacks may be there by now.
             plan = self._last.plan
         else:
             self._needs.learn(desired, observation)
-            plan = diff(desired, observation)
+            plan = diff(desired, observation, stuck)
         self._last, self._last_desired = Look(observation, plan, lacking(plan, self._backends)), desired
+        self._last_stuck = stuck
         return self._last
 
     def held(self, seen: Look, desired: Desired, now: float) -> frozenset[Key]:
         """Return the keys on which nothing is to be done now.
 
         What failed waits for its time, as does what is fought over, and what hangs together with something that is
-        not ours and in the way is left as it is.
+        not ours and in the way is left as it is. That something is gone can be told all the same.
         """
         in_the_way = _standing_on({conflict.over for conflict in seen.plan.conflicts}, desired)
         connected = seen.plan.connected(in_the_way) if in_the_way else in_the_way
-        return frozenset({*self.retries.held(now), *self.fights.held(now), *in_the_way, *connected})
+        told = {one.key for one in seen.plan.operations if one.impact is Impact.RETRACTION}
+        left = {*self.fights.held(now), *in_the_way, *connected}.difference(told)
+        return frozenset(left.union(self.retries.held(now)))
 
     def open(self, seen: Look, desired: Desired, now: float) -> bool:
         """Return whether there is anything to do now."""
@@ -179,7 +185,11 @@ class Rounds:
         after = self.look(desired)
         self.forget_what_is_gone(after, desired)
         # By now: what takes long to fail waits as long as what fails at once.
-        return Round(outcomes, after, self._judge(outcomes, after.plan, clock(), actors or {}))
+        fought = self._judge(outcomes, after.plan, clock(), actors or {})
+        if after.observation.vanished:
+            # What could not be made again is known only now.
+            after = self.look(desired, frozenset())
+        return Round(outcomes, after, fought)
 
     def _lacks(self, seen: Look, held: Set[Key]) -> dict[Key, UnsupportedError]:
         """Return what cannot be done on this node at all, of what would be tried."""
@@ -203,6 +213,9 @@ class Rounds:
                 self.retries.failed(key, table, undone, now)
         lasting = done - again if again else done
         self.retries.succeeded(lasting)
+        # Nobody undoes that.
+        done = {key for key in done if ends[key].operation.impact is not Impact.RETRACTION}
+        lasting = lasting & done
         fought = {
             key
             for key in self._made & lasting
@@ -226,13 +239,17 @@ class Rounds:
     def forget_what_is_gone(self, seen: Look, desired: Desired) -> None:
         """Drop from the inventory what somebody else has removed: made again by others, it would not be ours.
 
-        What cannot be written now is dropped after a later look.
+        What cannot be written now is dropped after a later look, and what others are to be told of when they are.
         """
         observation = seen.observation
         if observation.unseen:
             return
         inventory = self._store.load()
-        gone = [key for key in inventory.entries if key not in observation.resources and key not in desired.by_key]
+        gone = [
+            key
+            for key in inventory.entries
+            if key not in observation.resources and key not in desired.by_key and key not in observation.vanished
+        ]
         if gone:
             with suppress(StellwerkError):
                 self._store.save(inventory.without(gone))

@@ -76,6 +76,12 @@ def remembering(kind: type[Resource]) -> bool:
 
 
 @cache
+def retractable(kind: type[Resource]) -> bool:
+    """Return whether others may have to be told when an object of a kind has vanished."""
+    return _overrides(kind, "lost")
+
+
+@cache
 def expecting(kind: type[Resource]) -> bool:
     """Return whether a kind can say what the rows of desired objects come to."""
     return _overrides(kind, "expected")

@@ -146,6 +146,8 @@ class FakeBabelds:
             found = self._announced(socket).get((request.destination, request.source))
             if found is not None and found.metric < WITHDRAWN:
                 raise BusyError(f"babeld still announces {request.destination} from {request.source}")
+            if found is None and request.retracted:
+                raise BusyError(f"babeld does not retract {request.destination} from {request.source}")
 
     def _restart(self, request: RestartBabeld) -> None:
         self.start(request.socket, request.configuration)
