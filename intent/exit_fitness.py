@@ -13,7 +13,8 @@ from intent.durations import Duration
 from intent.feature import Finding
 from intent.features.checks import CheckItem, findings, value
 from intent.field_types import Between
-from intent.offers import CheckedHealth, Drained, LinkCarrier, Withheld, withheld
+from intent.fitness import CheckedHealth, Drained, LinkCarrier, withheld
+from intent.offers import Withheld
 from intent.references import Reference, References
 from intent.tree import Path
 from intent.validation import Model

@@ -2,93 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from intent.checks import Check
-from intent.references import Reference
 from intent.resources.resource import Key
-
-
-class Carrier(StrEnum):
-    """Whether an interface can carry packets, as far as the node itself knows."""
-
-    READY = "ready"
-    """It is up and has a carrier, or is not there: what needs it waits for it then."""
-    DOWN = "is down"
-    MISSING = "has no carrier"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkCarrier(Reference[Carrier]):
-    """Whether an interface is up and has a carrier: IFF_RUNNING (Documentation/networking/operstates.rst).
-
-    One that is ``made_here``, by the same intent, is set up by it: that it is down says nothing.
-    """
-
-    name: str
-    made_here: bool = False
-
-    @property
-    def lives_on(self) -> Mapping[str, frozenset[Hashable] | None]:
-        """The links."""
-        return {"link": None}
-
-    def change(self, before: Carrier, after: Carrier) -> str:
-        """Return what became of the interface."""
-        return f"{self.name} is up and has a carrier" if after is Carrier.READY else f"{self.name} {after}"
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What checks say: ``fit``, ``None`` while nothing is known.
-
-    ``since`` is when they first said so (seconds since 1970) and ``reason`` what was seen then; both are only told.
-    """
-
-    fit: bool | None
-    reason: str = field(default="", compare=False)
-    since: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedHealth(Reference[Health]):
-    """Whether something is fit by its checks, all of which are carried out each ``every_seconds``.
-
-    So many failures in a row, ``fall``, make it unfit, and so many passes, ``rise``, fit again. ``of`` names it: until
-    other checks than before have said something, what is held of it holds on.
-    """
-
-    of: str
-    checks: tuple[Check, ...]
-    every_seconds: int
-    fall: int
-    rise: int
-
-    def change(self, before: Health, after: Health) -> str:
-        """Return what the checks say now."""
-        return f"{self.of}: {after.reason}" if after.reason else ""
-
-
-@dataclass(frozen=True, slots=True)
-class DrainOrder:
-    """An operator's word that something is not to be offered, until when (seconds since 1970), ``None`` for no end."""
-
-    reason: str
-    since: float
-    until: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Drained(Reference[DrainOrder | None]):
-    """Whether an operator has drained something, by its name."""
-
-    of: str
-
-    def change(self, before: DrainOrder | None, after: DrainOrder | None) -> str:
-        """Return what the operator says."""
-        return f"{self.of} is not drained any more" if after is None else f"{self.of} is drained{_why(after)}"
 
 
 class Cause(StrEnum):
@@ -122,24 +39,3 @@ class Offer:
     name: str
     keys: tuple[Key, ...]
     withheld: Withheld | None = None
-
-
-def withheld(drain: DrainOrder | None, carriers: Mapping[str, Carrier], health: Health | None) -> Withheld | None:
-    """Return what keeps something from being offered, ``None`` where nothing does.
-
-    ``carriers`` are those of the interfaces that it needs, by name; ``health`` is ``None`` for what has no checks.
-    """
-    if drain is not None:
-        return Withheld(Cause.DRAINED, f"drained by hand{_why(drain)}", drain.since, drain.until)
-    for name, carrier in carriers.items():
-        if carrier is not Carrier.READY:
-            return Withheld(Cause.CARRIER, f"{name} {carrier}")
-    if health is None or health.fit:
-        return None
-    if health.fit is None:
-        return Withheld(Cause.UNKNOWN, "its checks have not said anything yet")
-    return Withheld(Cause.CHECKS, health.reason, health.since)
-
-
-def _why(drain: DrainOrder) -> str:
-    return f": {drain.reason}" if drain.reason else ""

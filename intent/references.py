@@ -95,7 +95,7 @@ class References:
         """Return in words which values are others than before."""
         old = before._values
         told = (one.change(old[one], value) for one, value in self._values.items() if one in old and old[one] != value)
-        return tuple(filter(None, told))
+        return tuple(dict.fromkeys(filter(None, told)))
 
     def __eq__(self, other: object) -> bool:
         """Return whether a node expanded with the one is the same as with the other."""

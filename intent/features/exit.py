@@ -15,7 +15,8 @@ from intent.features.checks import CheckItem
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, nowhere
 from intent.fields import BabelMetric, InterfaceName, IPv6Prefix, IPv6Text, TrueFalse
-from intent.offers import LinkCarrier, Offer
+from intent.fitness import LinkCarrier
+from intent.offers import Offer
 from intent.overlaps import overlaps
 from intent.references import Reference, References
 from intent.resources.babel_announcement import BabelAnnouncement

@@ -12,7 +12,7 @@ from random import random as any_number
 from typing import Any, ClassVar
 
 from intent.checks import Check
-from intent.offers import CheckedHealth, Health
+from intent.fitness import CheckedHealth, Health
 from intent.references import Reference
 from reconciler.backends.checks import carry_out
 from reconciler.backends.machine_clock import MachineClock

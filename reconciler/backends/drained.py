@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from intent.offers import Drained, DrainOrder
+from intent.fitness import Drained, DrainOrder
 from intent.references import Reference
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.references import Resolution, Resolver

@@ -8,7 +8,7 @@ import socket
 import struct
 from typing import Any, ClassVar
 
-from intent.offers import Carrier, LinkCarrier
+from intent.fitness import Carrier, LinkCarrier
 from intent.references import Reference
 from reconciler.backends.references import Resolution, Resolver
 from reconciler.core.errors import UnreachableError

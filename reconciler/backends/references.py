@@ -83,9 +83,10 @@ class Resolvers:
         self._all = tuple(dict.fromkeys(self._by_type.values()))
 
     @classmethod
-    def lasting(cls, clock: Clock, ring: Callable[[], None]) -> Resolvers:
+    def lasting(cls, clock: Clock, ring: Callable[[], None], *instead: Resolver[Any]) -> Resolvers:
         """Return those of a process that looks again and again; ``ring`` is called when something has become due."""
-        return cls(*(module.LASTING(clock, ring) for module in backends.modules() if hasattr(module, "LASTING")))
+        found = (module.LASTING(clock, ring) for module in backends.modules() if hasattr(module, "LASTING"))
+        return cls(*found, *instead)
 
     def due(self) -> float:
         """Return when `refresh` is to be called, by the clock's `now`; infinity while nothing waits."""

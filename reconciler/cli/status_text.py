@@ -42,6 +42,8 @@ def lines(status: Json) -> Iterator[str]:
     if status["owned"]:
         yield _field("owned", f"{status['owned']} object{'s' if status['owned'] > 1 else ''}")
     yield from _trial(status["trial"])
+    for one in status["offers"]:
+        yield _offer(one)
     yield from reasons(status)
     for one in status["objects"]:
         yield _object(one)
@@ -70,6 +72,13 @@ def _object(one: Json) -> str:
         click.style("?", fg="cyan", bold=True) if one["state"] == "pending" else click.style("!", fg="red", bold=True)
     )
     return f"  {sign} {printable(one['description'])}  # {one['state']}: {_words(one['reason'])}{when}"
+
+
+def _offer(one: Json) -> str:
+    since = f" since {_time(one['since'])}" if one["since"] else ""
+    until = f", until {_time(one['until'])}" if one.get("until") else ""
+    why = f": {_words(one['reason'])}" if one.get("reason") else ""
+    return f"  {one['kind']} {printable(one['name'])}: {one['state']}{since}{until}{why}"
 
 
 def _offenders(offenders: Sequence[Json]) -> Iterator[str]:

@@ -15,9 +15,11 @@ from enum import StrEnum
 from random import random as any_number
 from typing import Any, Protocol, TypeVar
 
+from intent.offers import Offer
 from intent.problems import IntentError
 from reconciler.core import facts, status
 from reconciler.core.apply import Watcher
+from reconciler.core.axis import Axis
 from reconciler.core.backend import Backend, News, Partitions
 from reconciler.core.checks import CheckResult
 from reconciler.core.clock import Clock
@@ -28,6 +30,7 @@ from reconciler.core.history import History
 from reconciler.core.intents import Document, Given, Intents, IntentStore
 from reconciler.core.inventory import InventoryStore
 from reconciler.core.notices import Notices
+from reconciler.core.offers import OfferBook
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
 from reconciler.core.schedule import DirtySet, Timer
@@ -92,7 +95,7 @@ class Loop:
         self.seen: Look | None = None
         self.checks: tuple[CheckResult, ...] = ()
         self.troubles: dict[str, str] = {}
-        self.sync, self.health = status.Axis(), status.Axis()
+        self.sync, self.health, self.offers = Axis(), Axis(), OfferBook()
         self.notices = Notices()
         self.telling = Telling(history, clock)
         self.rounds_made = 0
@@ -205,6 +208,18 @@ class Loop:
     def failed_checks(self) -> list[str]:
         """Return the checks that failed last, each with the reason."""
         return [f"{one.check.describe()}: {one.reason}" for one in self.checks if not one.passed]
+
+    def offered(self) -> tuple[Offer, ...]:
+        """Return what the node offers to others by what it is held at.
+
+        Raises RefusedError where that is nothing, other StellwerkErrors.
+        """
+        if self.wanted is None:
+            held = self.custody.held()
+            if held is None:
+                raise RefusedError("this node is held at nothing; `stellwerk apply` a node file first")
+            self._hold_at(self._interpreted(held))
+        return () if self.wanted is None else self.wanted.offers
 
     # Commands.
 
@@ -369,6 +384,7 @@ class Loop:
         self._take_notices(wall)
         reasons = status.reasons(self)
         self.sync.become(status.sync(self), wall)
+        self.offers.note(self.seen, wall)
         self.health.become("degraded" if reasons else "healthy", wall)
         now = (self.sync.value, self.health.value)
         if now != before:
@@ -570,10 +586,15 @@ class Loop:
         if wanted is self.wanted:
             return
         before, self.wanted = self.wanted, wanted
+        self._tell_of_offers()
         if before is None or wanted is None or before.document != wanted.document:
             self._begin()
         elif before.desired is not wanted.desired:
             self._dirty.because[wanted.because or "something that the node file refers to changed"] = None
+
+    def _tell_of_offers(self) -> None:
+        for told in self.offers.take(() if self.wanted is None else self.wanted.offers):
+            self._tell(**told)
 
     def _begin(self) -> None:
         """Begin with another intent: what failed under the last one says nothing."""
@@ -627,6 +648,7 @@ class Loop:
         if trial is not None and trial.document.digest != document.digest:
             self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         self._before, self.wanted, self.seen = self.wanted, wanted, seen
+        self._tell_of_offers()
         self._rolled_back = False
         self._begin()
         if self.custody.intents.trial is not None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from reconciler.core import facts
+from reconciler.core import facts, offers
 
 if TYPE_CHECKING:
     from reconciler.core.custody import Custody
@@ -19,19 +18,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MOST_OBJECTS = 200
-
-
-@dataclass(slots=True)
-class Axis:
-    """A state and the time, in seconds since 1970, since when it has been so."""
-
-    value: str = "unknown"
-    wall: float = 0.0
-
-    def become(self, value: str, wall: float) -> None:
-        """Take a state; the same one keeps its time."""
-        if value != self.value or not self.wall:
-            self.value, self.wall = value, wall
 
 
 def sync(loop: Loop) -> str:
@@ -59,6 +45,8 @@ def reasons(loop: Loop) -> list[str]:
         found.append(f"intent {known.digest[:12]} is in quarantine: {known.reason}")
     if loop.wanted is None:
         found.append("there is no intent to hold the node at")
+    else:
+        found += offers.faults(loop.wanted.offers)
     if loop.seen is not None:
         plan = loop.seen.plan
         found += [f"table {table} could not be seen: {error}" for table, error in plan.unseen.items()]
@@ -113,6 +101,7 @@ def standing(loop: Loop) -> dict[str, Any]:
         "intent": _intent(loop),
         "trial": _trial(loop),
         "objects": list(islice(_objects(loop), MOST_OBJECTS)),
+        "offers": loop.offers.shown(loop.seen),
         "owned": 0 if loop.seen is None else len(loop.seen.observation.owned),
         "checks": [{"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks],
         **loop.notices.shown(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from intent.checks import Check
+from intent.offers import Offer
 from reconciler.core.backend import Partitions
 from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
@@ -27,6 +28,7 @@ class Wanted:
     largest_deleted_share: float = 1.0
     notes: tuple[str, ...] = ()
     because: str = ""
+    offers: tuple[Offer, ...] = ()
 
 
 NOTHING = Wanted(None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intent.loading import loads
-from reconciler.core import facts
+from reconciler.core import facts, offers
 from reconciler.core.apply import Outcome
 from reconciler.core.errors import RefusedError
 from reconciler.core.intents import Document
@@ -47,7 +47,7 @@ def order(request: Mapping[str, Any]) -> Order:
     try:
         told, plan = request["document"], request["plan"]
         text, name = str(told["text"]).encode(), str(told["name"])
-        seconds, allow_deletes = _seconds(request["confirm_seconds"]), bool(request["allow_deletes"])
+        seconds, allow_deletes = seconds_in(request["confirm_seconds"]), bool(request["allow_deletes"])
     except (LookupError, TypeError, ValueError) as exc:
         raise _incomplete(exc) from exc
     # Read here and not told by the client: what is in quarantine is known by what it means.
@@ -57,12 +57,12 @@ def order(request: Mapping[str, Any]) -> Order:
 def suspension(request: Mapping[str, Any]) -> tuple[str, float | None]:
     """Return the reason and the seconds in a request to suspend. Raises RefusedError for what is none."""
     try:
-        return str(request["reason"]), _seconds(request["seconds"])
+        return str(request["reason"]), seconds_in(request["seconds"])
     except (LookupError, TypeError, ValueError) as exc:
         raise _incomplete(exc) from exc
 
 
-def _seconds(value: Any) -> float | None:
+def seconds_in(value: Any) -> float | None:
     """Return a time, ``None`` for none. Raises ValueError for what is no time that somebody could mean."""
     if value is None:
         return None
@@ -105,7 +105,7 @@ def apply(loop: Loop, order: Order, say: Say) -> dict[str, Any]:
     return {
         "failed": done.failed,
         "remaining": to_json(done.remaining.plan, done.remaining.lacks),
-        "notes": [] if loop.wanted is None else list(loop.wanted.notes),
+        "notes": [] if loop.wanted is None else [*loop.wanted.notes, *offers.notes(loop.wanted.offers)],
         "seconds_to_confirm": None if trial is None else trial.seconds_left(loop.clock),
         "checks": loop.wanted is not None and bool(loop.wanted.checks),
     }

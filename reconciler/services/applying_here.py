@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from intent.checks import Check
+from reconciler.backends.checked_health import HealthOnce
+from reconciler.backends.drained import DrainedByHand
 from reconciler.backends.machine_clock import MachineClock
+from reconciler.backends.references import Resolvers
+from reconciler.backends.state_folder import StateFolder
 from reconciler.core.errors import StellwerkError
 from reconciler.core.loop import Loop
 from reconciler.services import applying, this_node
@@ -54,7 +58,9 @@ def loop_here(state_folder: Path) -> Iterator[Loop]:
 
     What is kept on disk must be whole: only a daemon goes on without.
     """
-    with this_node.this_node(state_folder) as here, here.state.locked():
+    state = StateFolder(state_folder)
+    resolvers = Resolvers(HealthOnce(state, keep=True), DrainedByHand(state))
+    with this_node.this_node(state_folder, resolvers) as here, here.state.locked():
         here.state.load_intents()
         interpreter = NodeInterpreter(here.resolvers)
         yield Loop(interpreter, here.backends, here.state, here.history(), NoChecks(), MachineClock())

@@ -10,11 +10,13 @@ from reconciler.backends.history_file import HistoryFile
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.references import Resolvers
 from reconciler.backends.state_folder import StateFolder
-from reconciler.core.errors import RolledBackError
+from reconciler.core.errors import RolledBackError, StellwerkError
 from reconciler.core.loop import Loop
 from reconciler.core.status import status
+from reconciler.services import draining
 from reconciler.services.applying_here import NoChecks, loop_here
 from reconciler.services.control_client import Control, somewhere
+from reconciler.services.draining import DrainRequest
 from reconciler.services.interpretation import NodeInterpreter
 
 
@@ -60,6 +62,16 @@ def resume(state_folder: Path, socket: Path) -> None:
     _somewhere(state_folder, socket, "resume", lambda loop, _: loop.resume())
 
 
+def drain(state_folder: Path, socket: Path, request: DrainRequest) -> dict[str, Any]:
+    """Have things not offered any more; return what became of them. Raises RefusedError, other StellwerkErrors."""
+    return _drain_somewhere(state_folder, socket, "drain", draining.drain, request)
+
+
+def undrain(state_folder: Path, socket: Path, request: DrainRequest) -> dict[str, Any]:
+    """Have things offered again; return what became of them. Raises RefusedError, other StellwerkErrors."""
+    return _drain_somewhere(state_folder, socket, "undrain", draining.undrain, request)
+
+
 def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
     """Return the status as far as what is kept on disk tells it; nothing else is looked at, and nothing changed.
 
@@ -67,6 +79,11 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
     """
     state, history = StateFolder(state_folder), HistoryFile(state_folder)
     loop = Loop(NodeInterpreter(Resolvers()), (), state, history, NoChecks(), MachineClock())
+    drained: list[dict[str, Any]] = []
+    try:
+        drained = draining.kept_on_disk(state, loop.clock)
+    except StellwerkError as exc:
+        loop.troubles["drains"] = str(exc)
     if loop.suspension is not None and loop.suspension.why_over(loop.clock) is not None:
         loop.suspension = None
     reasons = [why, *loop.troubles.values(), *filter(None, [loop.telling.problem])]
@@ -75,7 +92,23 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
             "a change is on trial and nobody undoes it: `stellwerk confirm` or `stellwerk rollback` ends that"
         )
     told = status(loop)
-    return {**told, "health": {**told["health"], "state": "degraded", "reasons": reasons}}
+    return {**told, "offers": drained, "health": {**told["health"], "state": "degraded", "reasons": reasons}}
+
+
+def _drain_somewhere(
+    state_folder: Path,
+    socket: Path,
+    command: str,
+    deed: Callable[[Loop, StateFolder, DrainRequest], tuple[str, ...]],
+    request: DrainRequest,
+) -> dict[str, Any]:
+    def do() -> dict[str, Any]:
+        with loop_here(state_folder) as loop:
+            names = deed(loop, StateFolder(state_folder), request)
+            loop.settle()
+            return draining.told(loop, names)
+
+    return somewhere(socket, lambda control: control.ask(command, **request.to_json()), do)
 
 
 def _somewhere(

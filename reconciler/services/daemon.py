@@ -19,6 +19,8 @@ from typing import Any
 
 from intent.problems import IntentError, Problem
 from reconciler.backends.bell import Bell
+from reconciler.backends.checked_health import WatchedHealth
+from reconciler.backends.drained import DrainedByHand
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.references import Resolvers
 from reconciler.backends.service_manager import ServiceManager
@@ -31,11 +33,12 @@ from reconciler.core.intents import Document
 from reconciler.core.loop import Loop, Mode
 from reconciler.core.status import standing, status
 from reconciler.core.telling import log
-from reconciler.services import applying
+from reconciler.services import applying, draining
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer, Job
 from reconciler.services.damage import set_damage_aside
+from reconciler.services.draining import DrainRequest
 from reconciler.services.interpretation import NodeInterpreter
 from reconciler.services.this_node import this_node
 
@@ -107,8 +110,9 @@ class Daemon:
 
         Raises StellwerkError when it cannot begin, and after a fault of its own, which is in the log then.
         """
-        resolvers = Resolvers.lasting(self._clock, self._bell.ring)
         state = StateFolder(self._settings.state_folder)
+        fitness = (WatchedHealth(state, self._clock, self._bell.ring), DrainedByHand(state, self._clock))
+        resolvers = Resolvers.lasting(self._clock, self._bell.ring, *fitness)
         with ExitStack() as stack:
             stack.callback(self._bell.close)
             stack.callback(resolvers.close)
@@ -398,6 +402,8 @@ class Daemon:
             "resume": self._resume,
             "reconcile": self._reconcile,
             "retry": self._retry,
+            "drain": lambda job: self._drain(job, draining.drain),
+            "undrain": lambda job: self._drain(job, draining.undrain),
         }
         deed = deeds.get(job.command)
         try:
@@ -467,6 +473,11 @@ class Daemon:
     def _retry(self, job: Job) -> dict[str, Any]:
         self._loop.retry()
         return self._status_after_a_turn()
+
+    def _drain(self, job: Job, deed: Callable[[Loop, StateFolder, DrainRequest], tuple[str, ...]]) -> dict[str, Any]:
+        names = deed(self._loop, StateFolder(self._settings.state_folder), draining.requested(job.request))
+        self._settle()
+        return draining.told(self._loop, names)
 
     def _status_after_a_turn(self) -> dict[str, Any]:
         self._settle()

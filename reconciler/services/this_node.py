@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.backends import real_backends
+from reconciler.backends.checked_health import HealthOnce
+from reconciler.backends.drained import DrainedByHand
 from reconciler.backends.history_file import HistoryFile
 from reconciler.backends.references import Resolvers
 from reconciler.backends.state_folder import StateFolder
@@ -29,10 +31,14 @@ class ThisNode:
 
 @contextmanager
 def this_node(state_folder: Path, resolvers: Resolvers | None = None) -> Iterator[ThisNode]:
-    """Give the ways to this node, closed at the end. The resolvers wait for name servers unless others are given."""
+    """Give the ways to this node, closed at the end.
+
+    The resolvers wait for name servers and for the checks of exits unless others are given.
+    """
     backends = real_backends()
+    state = StateFolder(state_folder)
     try:
-        yield ThisNode(backends, resolvers or Resolvers(), StateFolder(state_folder))
+        yield ThisNode(backends, resolvers or Resolvers(HealthOnce(state), DrainedByHand(state)), state)
     finally:
         for backend in backends:
             backend.close()

@@ -34,6 +34,7 @@ def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> i
     """
     from intent.loading import load
     from reconciler.cli import plan_text, saved_plan
+    from reconciler.core import offers
     from reconciler.core.plan_document import to_json
     from reconciler.core.reconcile import look
     from reconciler.services import this_node
@@ -52,7 +53,7 @@ def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> i
     if as_json:
         click.echo(json.dumps(plan, indent=2, ensure_ascii=False))
         return plan_text.exit_code(plan)
-    for note in wanted.notes:
+    for note in (*wanted.notes, *offers.notes(wanted.offers)):
         click.echo(f"note: {note}", err=True)
     for path in interpreter.generated:
         click.echo(f"note: {path} does not exist; apply makes a new key, so what is shown of it is not final", err=True)

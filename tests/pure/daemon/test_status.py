@@ -41,6 +41,13 @@ EVERYTHING: dict[str, Any] = {
         {"key": ["link", "y"], "description": "link y", "state": "failed", "reason": "never", "retry_in": None},
         {"key": ["link", "z"], "description": "link z\x07", "state": "pending", "reason": "no gateway"},
     ],
+    "offers": [
+        {"kind": "exit", "name": "2001:db8:42::/56", "state": "announced", "since": 1.8e9},
+        {
+            **{"kind": "exit", "name": "2001:db8:43::/56", "state": "withdrawn", "since": 1.8e9, "until": 1.8e9 + 60},
+            **{"cause": "drained", "reason": "drained by hand: new\nkernel\x1b[2J"},
+        },
+    ],
     "owned": 12,
     "checks": [
         {"check": "ping ::1", "passed": True, "reason": "1 ms"},
@@ -63,6 +70,9 @@ def test_everything_is_shown_and_nothing_moves_the_cursor() -> None:
         *("tried: bbbbbbbbbbbb", "last good: cccccccccccc", "quarantine: dddddddddddd", "not confirmed\n      in time"),
         *("undone in 1m1s unless confirmed by `stellwerk confirm`", "! link x  # failed: no | way; tried again in 3 s"),
         *("! link y  # failed: never", "? link z", "✓ ping ::1", "✗ ping ::2", "note: exit.example", "12 objects"),
+        "exit 2001:db8:42::/56: announced since 2027-01-1",
+        "exit 2001:db8:43::/56: withdrawn since 2027-01-1",
+        "drained by hand: new | kernel",
         "refused: the node file changed → a:1:1: bad",
     ):
         assert words in said, (words, said)

@@ -8,7 +8,7 @@ import pytest
 from intent import yaml_events
 from intent.document import Node
 from intent.expansion import references
-from intent.offers import Carrier, CheckedHealth, Drained, Health, LinkCarrier
+from intent.fitness import Carrier, CheckedHealth, Drained, Health, LinkCarrier
 from intent.references import (
     AdvertisedUplinks,
     HostAddress,
