@@ -10,6 +10,7 @@ from pydantic import Field
 
 from intent.babel_parameters import BABEL_PORT, Announcing, BabelParameters
 from intent.feature import Feature, Finding, Holding
+from intent.fencing import fences
 from intent.fields import Argument, BabeldSocket, InterfaceName, IPv6Prefix, Path, RulePriority, Table
 from intent.problems import IntentError
 from intent.references import AdvertisedUplinks, Reference, References
@@ -157,7 +158,7 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
     _keep_uplinks(mesh, node, references[AdvertisedUplinks()])
     for interface in mesh.interfaces:
         yield from member(mesh, interface.name, interface.options())
-    yield from _forwarding(mesh)
+    yield from _forwarding(mesh, node)
     for prefix in mesh.prefixes:
         yield from around(mesh, prefix)
     exits = tuple(
@@ -190,14 +191,15 @@ def _keep_uplinks(mesh: Mesh, node: Node, advertised: tuple[str, ...]) -> None:
         raise IntentError([node.problem("mesh", finding)])
 
 
-def _forwarding(mesh: Mesh) -> Iterator[Resource]:
+def _forwarding(mesh: Mesh, node: Node) -> Iterator[Resource]:
     # Once a node forwards it ignores router advertisements with accept_ra=1, and its uplink's default route runs out.
     accepting = tuple(f"net/ipv6/conf/{uplink}/accept_ra" for uplink in mesh.uplinks)
     for name in accepting:
         yield Sysctl(name=name, value="2")
     # Without the rules, what enters from the mesh would be forwarded to the uplink.
-    fences = (rule.key for interface in mesh.interfaces for rule in _fence(mesh, interface.name))
-    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=(*map(sysctl_key, accepting), *fences))
+    rules = (rule.key for interface in mesh.interfaces for rule in _fence(mesh, interface.name))
+    after = (*map(sysctl_key, accepting), *rules, *fences(node))
+    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=after)
 
 
 def member(mesh: Mesh, interface: str, options: Options) -> Iterator[Resource]:
