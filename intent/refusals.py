@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from intent.offences import Prefixes, Span, spanned
 from intent.references import Reference
+from intent.resources.resource import Resource
 from intent.resources.route import PROTOCOL_HELD, Route
 
 REFUSAL_METRIC = 512
@@ -46,15 +47,19 @@ class Refusals:
         spans = ((spanned(one.source), spanned(one.destination), one) for one in offending)
         self._by_source: Sequence[tuple[Span, Span, Prefixes]] = sorted(spans)
 
-    def of(self, ours: Route) -> Iterator[Route]:
-        """Yield a route of our own for each that is inside this one: the same way, not announced, preferred by metric.
+    def of(self, *ours: Resource) -> Iterator[Route]:
+        """Yield a route of our own for each that is inside a route among these: the same way, not announced.
 
-        One that has the very same prefixes already is worse than ours.
+        It is preferred by its metric. One that has the very same prefixes as ours is worse than that already.
         """
-        if not self._by_source:
-            return
+        for one in ours if self._by_source else ():
+            if isinstance(one, Route):
+                yield from self._inside(one)
+
+    def _inside(self, ours: Route) -> Iterator[Route]:
         to, origin = spanned(ours.destination), spanned(ours.source)
-        for source, destination, one in self._by_source[bisect_left(self._by_source, ((origin.first, 0),)) :]:
+        for number in range(bisect_left(self._by_source, ((origin.first, 0),)), len(self._by_source)):
+            source, destination, one = self._by_source[number]
             if source.first > origin.last:
                 return
             if origin.holds(source) and to.holds(destination) and one != (ours.destination, ours.source):

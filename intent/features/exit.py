@@ -19,6 +19,7 @@ from intent.fitness import LinkCarrier
 from intent.offers import Offer
 from intent.overlaps import overlaps
 from intent.references import Reference, References
+from intent.refusals import DrawingRoutes, Refusals
 from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import ExitMetric
 from intent.resources.resource import Resource
@@ -78,6 +79,11 @@ class ExitPrefix(Model):
         description="The babel metric that the exit is announced with, 0–65533: of several exits for the same prefix "
         "the nearest is used, and each unit here makes this one seem further away.",
         examples=[128],
+    )
+    shared: TrueFalse = Field(
+        default=False,
+        description="Whether another exit serves the same prefix by right. Otherwise a node that announces it is shown "
+        "as an offender. A part of the prefix that somebody else announces is refused in any case.",
     )
     checks: tuple[CheckItem, ...] = Field(
         default=(),
@@ -173,10 +179,13 @@ def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource
     mesh = node.get(Mesh)
     if mesh is None:
         return
+    drawing = references[DrawingRoutes(mesh.babeld.socket, mesh.table)]
+    refusals = Refusals(drawing)
     for entry, fitness in _fitness(exit_, node):
         prefix = str(entry.prefix)
         announced = _announced(entry, mesh) if fitness.withheld(references) is None else ()
         yield from announced[:1]
+        yield from refusals.of(*announced)
         # What the mesh has no route for would else go back out the way it came, until its hop limit ends. `throw` ends
         # the look into this table alone: the rules after it make it unreachable, but for a LAN of the node's own.
         yield Route(
@@ -202,7 +211,8 @@ def _announced(entry: ExitPrefix, mesh: Mesh) -> tuple[Resource, ...]:
         gateway=None if entry.via.gateway is None else str(entry.via.gateway),
         protocol=PROTOCOL_ANNOUNCED,
     )
-    return way_out, BabelAnnouncement(ANYWHERE, way_out.source, mesh.babeld.socket, way_out.key, entry.metric)
+    socket = mesh.babeld.socket
+    return way_out, BabelAnnouncement(ANYWHERE, way_out.source, socket, way_out.key, entry.metric, entry.shared)
 
 
 def _fitness(exit_: Exit, node: Node) -> Iterator[tuple[ExitPrefix, Fitness]]:
@@ -218,6 +228,8 @@ def references(exit_: Exit, node: Node) -> Iterator[Reference[Any]]:
     """Yield for each prefix what decides whether it is announced."""
     for _, fitness in _fitness(exit_, node):
         yield from fitness.references()
+    if (mesh := node.get(Mesh)) is not None:
+        yield DrawingRoutes(mesh.babeld.socket, mesh.table)
 
 
 def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:

@@ -53,6 +53,15 @@ EVERYTHING: dict[str, Any] = {
         {"check": "ping ::1", "passed": True, "reason": "1 ms"},
         {"check": "ping ::2", "passed": False, "reason": "no answer\n"},
     ],
+    "offenders": [
+        {
+            **{"kind": "default", "destination": "::/0", "source": "::/0", "router_id": "02:00:00:00:00:00:00:0d"},
+            **{"neighbour": "fe80::7", "interface": "mesh0", "metric": 96, "refused": True, "since": 1.8e9},
+            "description": "a default route without `from` is announced by router 02:0d, learned from fe80::7 on m\x1b",
+            "state": "refused here",
+        }
+    ],
+    "counts": {"offenders": {"default": 1}},
     "notes": ["exit.example has no address now"],
     "recent": [
         {"time": 1.8e9, "event": "refused", "because": "the node file changed", "outcome": "a:1:1: bad\n  x\n  ^"},
@@ -73,6 +82,8 @@ def test_everything_is_shown_and_nothing_moves_the_cursor() -> None:
         "exit 2001:db8:42::/56: announced since 2027-01-1",
         "exit 2001:db8:43::/56: withdrawn since 2027-01-1",
         "drained by hand: new | kernel",
+        "offender: a default route without `from` is announced by router 02:0d, learned from fe80::7 on m\\x1b, since",
+        "; refused here",
         "refused: the node file changed → a:1:1: bad",
     ):
         assert words in said, (words, said)
