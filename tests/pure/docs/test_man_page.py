@@ -14,7 +14,7 @@ from tests.pure.docs.markdown import ROOT
 PAGE = (ROOT / "docs" / "stellwerk.1").read_text()
 COMMANDS = stellwerk.list_commands(click.Context(stellwerk))
 MACROS = frozenset(
-    re.findall(r"\w+", "Ar Bd Bl Brq Cm Dd Dl Dt Dv Ed El Em Ev Fl It Nd Nm Op Os Pa Pp Ql Sh Sq Sx Va Xr")
+    re.findall(r"\w+", "Ar Bd Bl Brq Cm Dd Dl Dt Dv Ed El Em Ev Fl It Nd Nm Oc Oo Op Os Pa Pp Ql Sh Sq Sx Va Xr")
 )
 
 
