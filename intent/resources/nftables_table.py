@@ -121,10 +121,13 @@ class NftTable(Resource):
 
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:
-        """Return the table in a row, ``None`` for one of another name."""
+        """Return the table in a row, ``None`` for one of another name. Raises ValueError or LookupError."""
         if not isinstance(row, NftTableRow) or (row.family, row.name) != (FAMILY, TABLE):
             return None
-        return cls._read(json.loads(row.listing)["nftables"])
+        try:
+            return cls._read(json.loads(row.listing)["nftables"])
+        except (TypeError, AttributeError) as exc:
+            raise ValueError(f"nft lists the table in a way that is not known: {exc}") from exc
 
     @classmethod
     def _read(cls, listing: Sequence[Mapping[str, Any]]) -> Self:
