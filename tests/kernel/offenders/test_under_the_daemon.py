@@ -161,6 +161,24 @@ def test_what_is_inside_ours_does_not_move_its_traffic(
     daemon.until_synced()
 
 
+def test_what_may_not_be_refused_draws_traffic_away_and_the_node_is_degraded(
+    node: Host, stranger: Stranger, start: Programs
+) -> None:
+    daemon = start.synced(_node_file(node))
+    assert start.client("suspend", "--reason", "somebody looks at it").wait() == 0
+    stranger.announce("default", PART)
+    until(lambda: "dev mesh0" in _way(node, "2001:db8:ffff::1", CLIENT), "that the traffic moves")
+    status = daemon.until(
+        lambda status: any("draws our traffic away" in reason for reason in status["health"]["reasons"]), "the harm"
+    )
+    assert status["health"]["state"] == "degraded"
+    assert _offenders(status)["::/0", PART]["refused"] is False
+    assert start.client("resume").wait() == 0
+    _refused(daemon, ("::/0", PART))
+    assert "dev wan" in _way(node, "2001:db8:ffff::1", CLIENT)
+    daemon.until(lambda status: status["health"]["state"] == "healthy", "all well")
+
+
 def test_it_stays_refused_while_babeld_begins_anew(node: Host, stranger: Stranger, start: Programs) -> None:
     daemon = start.synced(_node_file(node))
     stranger.announce(INSIDE)
