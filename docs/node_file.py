@@ -111,8 +111,10 @@ def _value(field: Schema, path: str, whole: Schema) -> str:
 
 
 def _inner(field: Schema, whole: Schema) -> Schema | None:
-    """Return the mapping that a field holds, itself or as entries of a list; None where it holds none."""
+    """Return the mapping that a field holds, itself, as entries of a list or instead of a text; None for none."""
     field = _resolved(field, whole)
+    if "anyOf" in field:
+        return next(filter(None, (_inner(one, whole) for one in field["anyOf"])), None)
     if field.get("type") == "array":
         field = _resolved(field["items"], whole)
     return field if field.get("type") == "object" else None

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from typing import Any, Generic, TypeVar, cast
 
+from intent.resources.rule import TABLE_MAIN
 from intent.secrets import PresharedKey, PrivateKey
 
 T = TypeVar("T")
@@ -77,6 +79,32 @@ class AdvertisedUplinks(Reference[tuple[str, ...]]):
 
     Those are the ones with accept_ra=1; with 2 they go on listening (Documentation/networking/ip-sysctl.rst).
     """
+
+
+@dataclass(frozen=True, slots=True)
+class DelegatedPrefix(Reference[IPv6Network | None]):
+    """A part, of this length and number, of the prefix that is delegated on an uplink; ``None`` while there is none.
+
+    It is inside the block ``within``, if any, and global unicast unless ``special_purpose`` ones count too.
+    """
+
+    interface: str
+    length: int
+    subnet: int = -1
+    within: IPv6Network | None = None
+    special_purpose: bool = False
+
+    @property
+    def lives_on(self) -> Mapping[str, frozenset[Hashable] | None]:
+        """The main table, where DHCPv6 clients leave a route for it, and addresses, which may be deprecated."""
+        return {"route": frozenset({TABLE_MAIN}), "address": None}
+
+    def change(self, before: IPv6Network | None, after: IPv6Network | None) -> str:
+        """Return what became of it."""
+        words = f"the prefix delegated on {self.interface}"
+        if after is None:
+            return f"{words} is gone, it was {before}"
+        return f"{words} is {after}" if before is None else f"{words} changed from {before} to {after}"
 
 
 class References:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv6Network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
+from intent import delegation
 from intent.babel_parameters import Announcing
+from intent.delegation import Delegated, PrefixSource, looked_up, prefix_of
 from intent.exit_fitness import Fitness, HealthTerms, check_findings, check_values, made_by
 from intent.feature import Feature, Finding
 from intent.features.checks import CheckItem
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, nowhere
-from intent.fields import BabelMetric, InterfaceName, IPv6Prefix, IPv6Text, TrueFalse
+from intent.fields import BabelMetric, InterfaceName, IPv6Text, TrueFalse
 from intent.fitness import LinkCarrier
-from intent.offers import Offer
+from intent.offers import Cause, Offer, Withheld
 from intent.overlaps import overlaps
 from intent.references import Reference, References
 from intent.refusals import DrawingRoutes, Refusals
@@ -24,6 +26,7 @@ from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import ExitMetric
 from intent.resources.resource import Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
+from intent.special_purpose import unrouted
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -34,16 +37,6 @@ EXIT_METRIC = 512
 GUARD_METRIC = 1_000_000
 """The kernel's metric of the route against loops: any other route to the same prefix wins."""
 
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
-_UNIQUE_LOCAL = IPv6Network("fc00::/7")
-_SPECIAL_PURPOSE = (
-    (IPv6Network("2001:db8::/32"), "documentation (RFC 3849)"),
-    (IPv6Network("3fff::/20"), "documentation (RFC 9637)"),
-    (IPv6Network("2001::/32"), "Teredo (RFC 4380)"),
-    (IPv6Network("2001::/23"), "protocol assignments of the IETF (RFC 2928)"),
-    (IPv6Network("2002::/16"), "6to4 (RFC 3056)"),
-    (IPv6Network("2620:4f:8000::/48"), "the AS112 service (RFC 7534)"),
-)
 _ADVICE = "for a test or a closed network, write `allow_special_purpose: true` under `exit`"
 
 
@@ -68,9 +61,10 @@ class ExitPrefix(Model):
 
     words = "an exit prefix"
 
-    prefix: IPv6Prefix = Field(
+    prefix: PrefixSource = Field(
         description="The IPv6 prefix: packets from addresses inside it leave here. It has to be routed to this node "
-        "from outside.",
+        "from outside. One that the provider delegates is written `{delegated: wan, length: 60}`; it follows what the "
+        "provider gives, and while nothing is delegated there is no exit.",
         examples=["2001:db8:42::/56"],
     )
     via: Via = Field(description="Where its traffic goes.")
@@ -111,7 +105,10 @@ class Exit(Announcing):
 
     def exit_metrics(self) -> tuple[ExitMetric, ...]:
         """Return the prefixes with the metric each is announced with."""
-        return tuple(ExitMetric(entry.prefix, entry.metric) for entry in self.prefixes)
+        return tuple(
+            ExitMetric(None if isinstance(entry.prefix, Delegated) else entry.prefix, entry.metric, entry.via.interface)
+            for entry in self.prefixes
+        )
 
 
 def check(exit_: Exit, node: Node) -> Iterator[Finding]:
@@ -121,29 +118,22 @@ def check(exit_: Exit, node: Node) -> Iterator[Finding]:
         yield from _via_findings(number, entry, node)
         yield from check_findings(("prefixes", number, "checks"), entry.checks, node)
     yield from _overlaps(exit_)
+    yield from _delegated_findings(exit_)
 
 
-def _prefix_findings(number: int, prefix: IPv6Network, special_allowed: bool) -> Iterator[Finding]:
+def _prefix_findings(number: int, prefix: Delegated | IPv6Network, special_allowed: bool) -> Iterator[Finding]:
     path = ("prefixes", number, "prefix")
-    if prefix.prefixlen == 0:
+    if isinstance(prefix, Delegated):
+        yield from delegation.findings(path, prefix)
+    elif prefix.prefixlen == 0:
         yield Finding(
             path,
             "an exit for `::/0` would draw every packet of the whole mesh to this node, whatever its source",
             "name the prefixes that are routed to this node",
         )
-        return
-    allowed = (_GLOBAL_UNICAST, _UNIQUE_LOCAL) if special_allowed else (_GLOBAL_UNICAST,)
-    if not any(prefix.subnet_of(block) for block in allowed):
-        unique_local = prefix.subnet_of(_UNIQUE_LOCAL)
-        kind = "unique local addresses, which the Internet does not route" if unique_local else "not global unicast"
-        advice = _ADVICE if unique_local else "global unicast addresses are inside 2000::/3"
-        yield Finding(path, f"`{prefix}` is {kind}: no answer could come back", advice)
-        return
-    for block, purpose in () if special_allowed else _SPECIAL_PURPOSE:
-        if prefix.overlaps(block):
-            inside = "is inside" if prefix.subnet_of(block) else "contains"
-            yield Finding(path, f"`{prefix}` {inside} {block}, which is for {purpose}", _ADVICE)
-            return
+    elif (why := unrouted(prefix, special_allowed)) is not None:
+        advice = _ADVICE if why.for_tests else "global unicast addresses are inside 2000::/3"
+        yield Finding(path, f"`{prefix}` {why.words}", advice)
 
 
 def _via_findings(number: int, entry: ExitPrefix, node: Node) -> Iterator[Finding]:
@@ -156,19 +146,58 @@ def _via_findings(number: int, entry: ExitPrefix, node: Node) -> Iterator[Findin
             f"`{name}` is a mesh interface: the traffic would go back into the mesh",
             "name the interface that leads out, such as the uplink or a tunnel",
         )
-    if entry.via.gateway is not None and entry.via.gateway in entry.prefix:
+    written, gateway = entry.prefix, entry.via.gateway
+    if isinstance(written, IPv6Network) and gateway is not None and gateway in written:
         yield Finding(
             (*path, "gateway"), f"the gateway `{entry.via.gateway}` is inside the exit's own prefix `{entry.prefix}`"
         )
 
 
 def _overlaps(exit_: Exit) -> Iterator[Finding]:
-    for first, second in overlaps([entry.prefix for entry in exit_.prefixes]):
-        one, other = exit_.prefixes[first].prefix, exit_.prefixes[second].prefix
-        said = "is written twice, first" if one == other else f"overlaps `{one}`"
+    written = [
+        (number, entry.prefix) for number, entry in enumerate(exit_.prefixes) if isinstance(entry.prefix, IPv6Network)
+    ]
+    for one, other in overlaps([prefix for _, prefix in written]):
+        (first, mine), (second, theirs) = written[one], written[other]
+        said = "is written twice, first" if mine == theirs else f"overlaps `{mine}`"
         yield Finding(
-            ("prefixes", second, "prefix"), f"`{other}` {said} in line {{line}}", first=("prefixes", first, "prefix")
+            ("prefixes", second, "prefix"), f"`{theirs}` {said} in line {{line}}", first=("prefixes", first, "prefix")
         )
+
+
+def _delegated_findings(exit_: Exit) -> Iterator[Finding]:
+    """Yield delegated prefixes that are written twice, or whose metrics cannot be told apart.
+
+    babeld knows them by the interface alone: it reads its filters at its start, and they change.
+    """
+    known: dict[str, int] = {}
+    metrics: dict[str, int] = {}
+    for number, entry in enumerate(exit_.prefixes):
+        if not isinstance(entry.prefix, Delegated):
+            continue
+        first = known.setdefault(str(entry.prefix), number)
+        if first != number:
+            path = ("prefixes", number, "prefix")
+            yield Finding(
+                path, "this delegated prefix is written twice, first in line {line}", first=(*path[:1], first)
+            )
+        first = metrics.setdefault(entry.via.interface, number)
+        if exit_.prefixes[first].metric != entry.metric:
+            yield Finding(
+                ("prefixes", number, "metric"),
+                f"delegated prefixes that leave through `{entry.via.interface}` need the same `metric` as the one in "
+                "line {line}: babeld knows them by that interface",
+                first=("prefixes", first),
+            )
+
+
+class _Now(NamedTuple):
+    """An entry as it is now: its prefix, ``None`` where there is none to be an exit for, and why that is so."""
+
+    entry: ExitPrefix
+    fitness: Fitness
+    prefix: IPv6Network | None
+    reason: str = ""
 
 
 def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource]:
@@ -181,31 +210,32 @@ def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource
         return
     drawing = references[DrawingRoutes(mesh.babeld.socket, mesh.table)]
     refusals = Refusals(drawing)
-    for entry, fitness in _fitness(exit_, node):
-        prefix = str(entry.prefix)
-        announced = _announced(entry, mesh) if fitness.withheld(references) is None else ()
+    for entry, fitness, prefix, _ in _now(exit_, node, references):
+        if prefix is None:
+            continue
+        announced = _announced(entry, prefix, mesh) if fitness.withheld(references) is None else ()
         yield from announced[:1]
         yield from refusals.of(*announced)
         # What the mesh has no route for would else go back out the way it came, until its hop limit ends. `throw` ends
         # the look into this table alone: the rules after it make it unreachable, but for a LAN of the node's own.
         yield Route(
             routing_table=mesh.table,
-            destination=prefix,
+            destination=str(prefix),
             kind="throw",
             metric=GUARD_METRIC,
             protocol=PROTOCOL_HELD,
         )
-        yield from around(mesh, entry.prefix)
-        yield nowhere(mesh, entry.prefix)
+        yield from around(mesh, prefix)
+        yield nowhere(mesh, prefix)
         yield from announced[1:]
 
 
-def _announced(entry: ExitPrefix, mesh: Mesh) -> tuple[Resource, ...]:
+def _announced(entry: ExitPrefix, prefix: IPv6Network, mesh: Mesh) -> tuple[Resource, ...]:
     """Return the way out of a prefix, and that babeld announces it: what is there only while the exit is fit."""
     way_out = Route(
         routing_table=mesh.table,
         destination=ANYWHERE,
-        source=str(entry.prefix),
+        source=str(prefix),
         metric=EXIT_METRIC,
         link=entry.via.interface,
         gateway=None if entry.via.gateway is None else str(entry.via.gateway),
@@ -213,6 +243,29 @@ def _announced(entry: ExitPrefix, mesh: Mesh) -> tuple[Resource, ...]:
     )
     socket = mesh.babeld.socket
     return way_out, BabelAnnouncement(ANYWHERE, way_out.source, socket, way_out.key, entry.metric, entry.shared)
+
+
+def prefixes_now(exit_: Exit, references: References) -> tuple[IPv6Network | None, ...]:
+    """Return the prefix of each entry, ``None`` for one that has none now: see `_now`."""
+    return tuple(prefix for prefix, _ in _prefixes_now(exit_, references))
+
+
+def _prefixes_now(exit_: Exit, references: References) -> Iterator[tuple[IPv6Network | None, str]]:
+    """Yield the prefix of each entry, or why it has none."""
+    taken = [entry.prefix for entry in exit_.prefixes if isinstance(entry.prefix, IPv6Network)]
+    for entry in exit_.prefixes:
+        prefix = prefix_of(entry.prefix, references, exit_.allow_special_purpose)
+        if prefix is None:
+            yield None, f"no prefix for it is delegated on {entry.prefix} now"
+        elif isinstance(entry.prefix, IPv6Network):
+            yield prefix, ""
+        elif (other := next((one for one in taken if one.overlaps(prefix)), None)) is not None:
+            yield None, f"{prefix} is delegated now, which overlaps {other}, another exit here"
+        elif entry.via.gateway is not None and entry.via.gateway in prefix:
+            yield None, f"{prefix} is delegated now, which the gateway {entry.via.gateway} is inside of"
+        else:
+            taken.append(prefix)
+            yield prefix, ""
 
 
 def _fitness(exit_: Exit, node: Node) -> Iterator[tuple[ExitPrefix, Fitness]]:
@@ -224,10 +277,16 @@ def _fitness(exit_: Exit, node: Node) -> Iterator[tuple[ExitPrefix, Fitness]]:
         yield entry, Fitness(str(entry.prefix), carrier, checks, exit_.health)
 
 
+def _now(exit_: Exit, node: Node, references: References) -> Iterator[_Now]:
+    for (entry, fitness), (prefix, reason) in zip(_fitness(exit_, node), _prefixes_now(exit_, references), strict=True):
+        yield _Now(entry, fitness, prefix, reason)
+
+
 def references(exit_: Exit, node: Node) -> Iterator[Reference[Any]]:
-    """Yield for each prefix what decides whether it is announced."""
-    for _, fitness in _fitness(exit_, node):
+    """Yield for each prefix what decides whether it is announced, and what it is where it is delegated."""
+    for entry, fitness in _fitness(exit_, node):
         yield from fitness.references()
+        yield from looked_up(entry.prefix, exit_.allow_special_purpose)
     if (mesh := node.get(Mesh)) is not None:
         yield DrawingRoutes(mesh.babeld.socket, mesh.table)
 
@@ -237,8 +296,11 @@ def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:
     mesh = node.get(Mesh)
     if mesh is None:
         return
-    for entry, fitness in _fitness(exit_, node):
-        keys = tuple(one.key for one in _announced(entry, mesh))
+    for entry, fitness, prefix, reason in _now(exit_, node, references):
+        if prefix is None:
+            yield Offer("exit", str(entry.prefix), (), Withheld(Cause.UNKNOWN, reason))
+            continue
+        keys = tuple(one.key for one in _announced(entry, prefix, mesh))
         yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references))
 
 

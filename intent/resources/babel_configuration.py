@@ -19,10 +19,14 @@ NO_LINK = "stellwerk-none"
 
 @dataclass(frozen=True, slots=True)
 class ExitMetric:
-    """The metric (0–65533) with which the default route of an exit prefix is announced."""
+    """The metric (0–65533) with which the default route of an exit prefix is announced.
 
-    prefix: IPv6Network
+    One without a ``prefix`` is known by the interface that its traffic leaves through, since it changes.
+    """
+
+    prefix: IPv6Network | None
     metric: int
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +78,21 @@ class BabelConfiguration:
         )
 
     def _exits(self) -> tuple[str, ...]:
-        exits = sorted((exit_ for exit_ in self.exits if exit_.metric > 0), key=lambda exit_: exit_.prefix)
-        if not exits:
-            return ()
-        return (
-            "",
-            "# Exits that others are to prefer less: the higher the metric, the less.",
-            *(
-                f"redistribute ip ::/0 eq 0 src-ip {exit_.prefix} src-eq {exit_.prefix.prefixlen} "
-                f"proto {PROTOCOL_ANNOUNCED} metric {exit_.metric}"
-                for exit_ in exits
-            ),
-        )
+        changing = {exit_.interface: exit_.metric for exit_ in self.exits if exit_.prefix is None and exit_.metric > 0}
+        # Whatever leaves through the same interface would have its metric too.
+        lines = [
+            f"redistribute ip ::/0 eq 0 src-ip {prefix} src-eq {prefix.prefixlen} proto {PROTOCOL_ANNOUNCED} "
+            + (f"metric {metric}" if metric > 0 else "allow")
+            for prefix, metric, interface in sorted(
+                (exit_.prefix, exit_.metric, exit_.interface) for exit_ in self.exits if exit_.prefix is not None
+            )
+            if metric > 0 or interface in changing
+        ]
+        lines += [
+            f"redistribute if {interface} ip ::/0 eq 0 proto {PROTOCOL_ANNOUNCED} metric {metric}"
+            for interface, metric in sorted(changing.items())
+        ]
+        return ("", "# Exits that others are to prefer less: the higher the metric, the less.", *lines) if lines else ()
 
     def _own(self) -> tuple[str, ...]:
         if not self.own_prefixes:

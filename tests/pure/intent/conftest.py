@@ -1,16 +1,19 @@
 """What the tests of the node file share: both YAML parsers, and references resolved without a machine."""
 
 from hashlib import sha256
+from ipaddress import IPv6Network
 from typing import Any
 
 import pytest
 
 from intent import yaml_events
+from intent.delegation import cut
 from intent.document import Node
 from intent.expansion import references
 from intent.fitness import Carrier, CheckedHealth, Drained, Health, LinkCarrier
 from intent.references import (
     AdvertisedUplinks,
+    DelegatedPrefix,
     HostAddress,
     KernelLinkKind,
     PresharedKeyFile,
@@ -51,6 +54,8 @@ def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> Ref
                 values[reference] = () if reference.name.endswith(".invalid") else ("2001:db8:fe::1", "192.0.2.254")
             case KernelLinkKind():
                 values[reference] = kernel
+            case DelegatedPrefix():
+                values[reference] = cut(IPv6Network("2001:db8:de00::/48"), reference.length, reference.subnet)
             case AdvertisedUplinks():
                 values[reference] = ()
             case Drained():

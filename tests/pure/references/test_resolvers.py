@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, Pri
 from intent.resources.wireguard_names import key_text
 from intent.secrets import PresharedKey, PrivateKey
 from reconciler import backends
+from reconciler.backends.delegated_prefixes import Delegations
 from reconciler.backends.names import CachingResolver
 from reconciler.backends.references import Resolvers, lives_on, resolve
 from reconciler.core.errors import RejectedError
@@ -85,6 +87,8 @@ def test_a_kind_that_nothing_resolves_is_named() -> None:
 def test_every_kind_of_reference_has_its_resolver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconciler.backends.uplinks.advertised", lambda: ("wan",))
     monkeypatch.setattr("reconciler.backends.link_kinds.known", lambda kind: kind == "gre")
+    given = Delegations({IPv6Network("2a00:1::/56"): math.inf})
+    monkeypatch.setattr("reconciler.backends.delegated_prefixes.delegations", lambda: given)
     path = write_key(tmp_path / "key", b"k" * 32)
     examples: dict[type, tuple[Reference[Any], object]] = {
         kinds.PrivateKeyFile: (PrivateKeyFile(path, False), kinds.ResolvedKey(PrivateKey(b"k" * 32), False)),
@@ -92,6 +96,7 @@ def test_every_kind_of_reference_has_its_resolver(tmp_path: Path, monkeypatch: p
         kinds.HostAddress: (HostAddress("192.0.2.1"), ("192.0.2.1",)),
         kinds.KernelLinkKind: (KernelLinkKind("gre"), True),
         kinds.AdvertisedUplinks: (kinds.AdvertisedUplinks(), ("wan",)),
+        kinds.DelegatedPrefix: (kinds.DelegatedPrefix("wan", 60), IPv6Network("2a00:1:0:f0::/60")),
     }
     declared = {one for one in vars(kinds).values() if isinstance(one, type) and issubclass(one, Reference)}
     assert examples.keys() == declared - {Reference}

@@ -1,0 +1,231 @@
+"""The IPv6 prefixes that are delegated to this node, as DHCPv6 clients leave them in the kernel (RFC 8415, 6.3).
+
+No client tells of them in a way that others share, but all leave a route in the main table that makes what is not
+used of a delegated prefix unreachable, as RFC 7084 (WPD-5) wants it. It hangs on the loopback link, so that it does
+not say by which uplink the prefix came:
+
+- OpenWrt's netifd, for odhcp6c: ``proto static metric 2147483647``, and one for its unique local prefix too;
+- systemd-networkd: ``proto dhcp metric 1024``, with the lease's lifetime; none for a prefix of length 64;
+- dhcpcd: ``proto dhcp``, older ones ``boot`` or ``static``, with the metric of the interface.
+
+When the provider renumbers, old and new are both there for a while. The addresses inside the old one are deprecated
+then (RFC 9096), or are soon; where nobody says so, what is in use stays in use while it is there.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any, ClassVar, Final
+
+from intent.delegation import cut
+from intent.references import DelegatedPrefix, Reference
+from intent.resources import netlink
+from intent.resources.address import RTM_NEWADDR
+from intent.resources.route import RTA_CACHEINFO, RTA_DST, RTA_TABLE, RTM_NEWROUTE, RTN_NUMBERS
+from intent.resources.rule import TABLE_MAIN
+from intent.special_purpose import unrouted
+from reconciler.backends.machine_clock import MachineClock
+from reconciler.backends.netlink_events import routing_table
+from reconciler.backends.netlink_socket import NetlinkSocket
+from reconciler.backends.references import Resolution, Resolver
+from reconciler.core.clock import Clock
+from reconciler.core.errors import StaleError
+
+GRACE_SECONDS = 10.0
+"""How long a prefix that vanished is held: a client that is started anew takes it away and gets the same again."""
+
+INTERFACE_LENGTH = 64
+RTM_GETADDR = 22
+RTM_GETROUTE = 26
+AF_INET6 = 10
+IFA_ADDRESS = 1
+IFA_FLAGS = 8
+IFA_F_DEPRECATED = 0x20
+CLIENTS: Final = frozenset({3, 4, 16})
+"""The protocols of routes that DHCPv6 clients make: boot, static, dhcp (linux/rtnetlink.h)."""
+_UNREACHABLE = RTN_NUMBERS["unreachable"]
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_IFADDRMSG = struct.Struct("=BBBBI")
+_CACHEINFO = struct.Struct("=IIi")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAddress:
+    """An address of this node: the prefix that it is in, and whether it is deprecated (RFC 4862)."""
+
+    address: IPv6Address
+    length: int
+    link: str
+    deprecated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delegations:
+    """What the kernel has of it: prefixes with an unreachable route, each with the seconds left, and addresses."""
+
+    routes: Mapping[IPv6Network, float]
+    addresses: tuple[HeldAddress, ...] = ()
+
+    def on(self, link: str) -> frozenset[IPv6Network]:
+        """Return the prefixes that may be delegated on a link."""
+        # A prefix of length 64 is the link's own (RFC 4291, 2.5.1), and longer ones are parts of one.
+        given = (one for one in self.addresses if one.link == link and one.length < INTERFACE_LENGTH)
+        by_address = {IPv6Network((int(one.address), one.length), strict=False) for one in given}
+        return frozenset(prefix for prefix, seconds in self.routes.items() if seconds > 0) | by_address
+
+    def deprecated(self, prefix: IPv6Network) -> bool:
+        """Return whether there are addresses inside a prefix, and all of them deprecated."""
+        inside = [one.deprecated for one in self.addresses if one.address in prefix]
+        return bool(inside) and all(inside)
+
+
+def delegations() -> Delegations:
+    """Return what the kernel has now. Raises BackendError."""
+    connection = NetlinkSocket(socket.NETLINK_ROUTE)
+    # The kernel filters by table and type, where it is not too old for that.
+    question = _RTMSG.pack(AF_INET6, 0, 0, 0, 0, 0, 0, _UNREACHABLE, 0) + struct.pack("=HHI", 8, RTA_TABLE, TABLE_MAIN)
+    try:
+        try:
+            routes = connection.dump(RTM_GETROUTE, question)
+        except StaleError:
+            # Nobody has used the table yet.
+            routes = []
+        addresses = connection.dump(RTM_GETADDR, _IFADDRMSG.pack(AF_INET6, 0, 0, 0, 0))
+    finally:
+        connection.close()
+    names = dict(socket.if_nameindex())
+    return Delegations(
+        dict(found for kind, row in routes if kind == RTM_NEWROUTE and (found := route(row)) is not None),
+        tuple(address(row, names) for kind, row in addresses if kind == RTM_NEWADDR and row[0] == AF_INET6),
+    )
+
+
+def route(row: bytes) -> tuple[IPv6Network, float] | None:
+    """Return the prefix that a row of the routes makes unreachable, as a client does, and the seconds left."""
+    _, length, from_length, _, _, protocol, _, kind, _ = _RTMSG.unpack_from(row)
+    if kind != _UNREACHABLE or from_length or protocol not in CLIENTS or routing_table(row) != TABLE_MAIN:
+        return None
+    found = dict(netlink.attributes(row, _RTMSG.size))
+    if RTA_DST not in found:
+        return None
+    expires = _CACHEINFO.unpack_from(found[RTA_CACHEINFO])[2] if RTA_CACHEINFO in found else 0
+    # The kernel says 0 for one without a lifetime, and counts on below 0 until it removes the others.
+    return IPv6Network((found[RTA_DST], length)), expires / _TICKS if expires else math.inf
+
+
+def address(row: bytes, names: Mapping[int, str]) -> HeldAddress:
+    """Return the address in a row of the addresses."""
+    _, length, flags, _, index = _IFADDRMSG.unpack_from(row)
+    found = dict(netlink.attributes(row, _IFADDRMSG.size))
+    if IFA_FLAGS in found:
+        flags = netlink.number(found[IFA_FLAGS])
+    return HeldAddress(IPv6Address(found[IFA_ADDRESS]), length, names.get(index, ""), bool(flags & IFA_F_DEPRECATED))
+
+
+@dataclass(slots=True)
+class _Use:
+    """The delegated prefix that is in use, and since when it has been missing."""
+
+    whole: IPv6Network | None = None
+    missing_since: float | None = None
+
+
+class DelegatedPrefixes(Resolver[DelegatedPrefix]):
+    """Resolves delegated prefixes. One that is used again and again remembers what is in use."""
+
+    reference_types: ClassVar[tuple[type[Reference[Any]], ...]] = (DelegatedPrefix,)
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        ring: Callable[[], None] | None = None,
+        look: Callable[[], Delegations] | None = None,
+    ) -> None:
+        self._clock = clock or MachineClock()
+        self._look = look
+        self._uses: dict[DelegatedPrefix, _Use] = {}
+        self._due = math.inf
+
+    def resolve(self, reference: DelegatedPrefix) -> Resolution:
+        """Return what is delegated now. Raises BackendError."""
+        return self.resolve_all([reference])[reference]
+
+    def resolve_all(self, references: Iterable[DelegatedPrefix]) -> dict[DelegatedPrefix, Resolution]:
+        """Return what each of these is now, and forget about others. Raises BackendError."""
+        wanted = tuple(references)
+        if not wanted:
+            self._uses, self._due = {}, math.inf
+            return {}
+        seen, now = (self._look or delegations)(), self._clock.now()
+        uses = {reference: self._uses.get(reference) or _Use() for reference in wanted}
+        found = {reference: _resolution(reference, use, seen, now) for reference, use in uses.items()}
+        self._uses = uses
+        times = [use.missing_since + GRACE_SECONDS for use in uses.values() if use.missing_since is not None]
+        times += [now + seconds for seconds in seen.routes.values() if seconds > 0]
+        self._due = min(times, default=math.inf)
+        return found
+
+    def due(self) -> float:
+        """Return when a time of grace is over, or a route runs out, by the clock's `now`."""
+        return self._due
+
+
+RESOLVER = DelegatedPrefixes
+LASTING = DelegatedPrefixes
+
+
+def _resolution(reference: DelegatedPrefix, use: _Use, seen: Delegations, now: float) -> Resolution:
+    """Return the value, and take note of what is in use from now on."""
+    within = reference.within
+    there = sorted(prefix for prefix in seen.on(reference.interface) if within is None or prefix.subnet_of(within))
+    right = [prefix for prefix in there if not _unfit(reference, prefix)]
+    usable = [prefix for prefix in right if not seen.deprecated(prefix)] or right
+    notes = _choose(reference, use, usable, now)
+    if use.whole is None:
+        notes += [why for prefix in there if (why := _unfit(reference, prefix))]
+        return Resolution(None, tuple(notes))
+    part = cut(use.whole, reference.length, reference.subnet)
+    if part is None:
+        count = 1 << (reference.length - use.whole.prefixlen)
+        notes.append(
+            f"{use.whole}, delegated on {reference.interface}, has only {count} parts of length {reference.length}: "
+            f"there is no `subnet: {reference.subnet}`"
+        )
+    return Resolution(part, tuple(notes))
+
+
+def _choose(reference: DelegatedPrefix, use: _Use, usable: list[IPv6Network], now: float) -> list[str]:
+    """Take note of which is in use from now on; return what the operator should know about that."""
+    others = ", ".join(str(prefix) for prefix in usable if prefix != use.whole)
+    choice = "`within`, a block of the provider's, says which is meant"
+    if use.whole in usable:
+        use.missing_since = None
+        return [f"{use.whole} is in use, and delegated are {others} too; {choice}"] if others else []
+    if len(usable) == 1:
+        use.whole, use.missing_since = usable[0], None
+        return []
+    if use.whole is not None:
+        if use.missing_since is None:
+            use.missing_since = now
+        if now < use.missing_since + GRACE_SECONDS:
+            return [f"{use.whole} is not delegated on {reference.interface} any more; it is kept for a few seconds"]
+    use.whole = use.missing_since = None
+    if usable:
+        return [f"several prefixes may be the one delegated on {reference.interface}: {others}; {choice}"]
+    inside = "" if reference.within is None else f" inside {reference.within}"
+    return [f"no prefix{inside} is delegated on {reference.interface} now; it is waited for"]
+
+
+def _unfit(reference: DelegatedPrefix, prefix: IPv6Network) -> str:
+    """Return why a prefix that is there cannot be the one that is meant, nothing where it can."""
+    if prefix.prefixlen > reference.length:
+        return f"{prefix} is delegated, which is smaller than a prefix of length {reference.length}"
+    why = unrouted(prefix, reference.special_purpose)
+    return "" if why is None else f"{prefix} {why.words}"

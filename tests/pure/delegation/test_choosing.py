@@ -1,0 +1,294 @@
+"""Which delegated prefix is in use: at once a new one, never none for a moment, and clear words otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from ipaddress import IPv6Address, IPv6Network
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intent.references import DelegatedPrefix
+from reconciler.backends.delegated_prefixes import GRACE_SECONDS, DelegatedPrefixes, Delegations, HeldAddress
+
+WAN = DelegatedPrefix("wan", 60, special_purpose=True)
+OLD, NEW, OTHER = (IPv6Network(f"2001:db8:{number}00::/56") for number in (1, 2, 3))
+OLD_LAST, NEW_LAST = (IPv6Network(f"2001:db8:{number}00:f0::/60") for number in (1, 2))
+
+
+class Time:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wall(self) -> float:
+        return self.seconds
+
+    def boot(self) -> str:
+        return "this one"
+
+
+class Bed:
+    """A resolver, and what the kernel has."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.routes: dict[IPv6Network, float] = {}
+        self.addresses: list[HeldAddress] = []
+        self.looks = 0
+        self.resolver = DelegatedPrefixes(self.time, look=self.look)
+
+    def look(self) -> Delegations:
+        self.looks += 1
+        return Delegations(dict(self.routes), tuple(self.addresses))
+
+    def add(self, *prefixes: IPv6Network | str) -> None:
+        self.routes |= {IPv6Network(prefix): math.inf for prefix in prefixes}
+
+    def remove(self, prefix: IPv6Network) -> None:
+        self.routes.pop(prefix, None)
+
+    def on_lan(self, prefix: IPv6Network, deprecated: bool) -> None:
+        """Have an address of a LAN inside a prefix, deprecated or not."""
+        self.addresses = [one for one in self.addresses if one.address not in prefix]
+        self.addresses.append(HeldAddress(prefix[1], 64, "lan", deprecated))
+
+    def now(self, reference: DelegatedPrefix = WAN) -> IPv6Network | None:
+        value: IPv6Network | None = self.resolver.resolve(reference).value
+        return value
+
+    def notes(self, reference: DelegatedPrefix = WAN) -> str:
+        return "\n".join(self.resolver.resolve(reference).notes)
+
+
+@pytest.fixture
+def bed() -> Bed:
+    return Bed()
+
+
+def test_the_last_part_of_the_one_that_is_there(bed: Bed) -> None:
+    bed.add(OLD)
+    assert bed.now() == OLD_LAST
+    assert bed.notes() == ""
+    assert bed.resolver.due() == math.inf
+
+
+@pytest.mark.parametrize(
+    ("length", "subnet", "part"),
+    [
+        (60, 0, "2001:db8:100::/60"),
+        (60, 1, "2001:db8:100:10::/60"),
+        (60, -2, "2001:db8:100:e0::/60"),
+        (60, -16, "2001:db8:100::/60"),
+        (56, -1, "2001:db8:100::/56"),
+        (64, 255, "2001:db8:100:ff::/64"),
+    ],
+)
+def test_parts_are_counted_from_the_start_or_from_the_end(bed: Bed, length: int, subnet: int, part: str) -> None:
+    bed.add(OLD)
+    assert bed.now(DelegatedPrefix("wan", length, subnet, special_purpose=True)) == IPv6Network(part)
+
+
+@pytest.mark.parametrize("subnet", [16, -17, 2**31 - 1])
+def test_a_part_that_is_not_there_is_said_to_be_missing(bed: Bed, subnet: int) -> None:
+    bed.add(OLD)
+    reference = DelegatedPrefix("wan", 60, subnet, special_purpose=True)
+    assert bed.now(reference) is None
+    assert f"no `subnet: {subnet}`" in bed.notes(reference)
+
+
+def test_nothing_is_waited_for_and_comes(bed: Bed) -> None:
+    assert bed.now() is None
+    assert bed.notes() == "no prefix is delegated on wan now; it is waited for"
+    bed.add(OLD)
+    assert bed.now() == OLD_LAST
+
+
+def test_what_is_too_small_or_not_routed_is_said_to_be(bed: Bed) -> None:
+    bed.add("2001:db8:1::/62", "fd00:1::/48")
+    reference = DelegatedPrefix("wan", 60)
+    assert bed.now(reference) is None
+    said = bed.notes(reference)
+    assert "2001:db8:1::/62 is delegated, which is smaller than a prefix of length 60" in said
+    assert "fd00:1::/48 is unique local addresses" in said
+    bed.add("2a00:1::/56")
+    # OpenWrt has an unreachable route for its unique local prefix too.
+    assert bed.now(reference) == IPv6Network("2a00:1:0:f0::/60")
+    assert bed.notes(reference) == ""
+
+
+def test_several_are_named_and_the_block_of_the_provider_decides(bed: Bed) -> None:
+    bed.add(OLD, NEW)
+    assert bed.now() is None
+    for word in (str(OLD), str(NEW), "within"):
+        assert word in bed.notes()
+    inside = DelegatedPrefix("wan", 60, within=IPv6Network("2001:db8:200::/40"), special_purpose=True)
+    assert bed.now(inside) == NEW_LAST
+
+
+def test_an_address_with_a_short_prefix_is_as_good_and_that_of_the_link_is_not(bed: Bed) -> None:
+    bed.addresses = [HeldAddress(OLD[1], 56, "wan", deprecated=False)]
+    assert bed.now() == OLD_LAST
+    bed.addresses = [HeldAddress(NEW[1], 64, "wan", deprecated=False), HeldAddress(NEW[2], 56, "lan", deprecated=False)]
+    bed.time.seconds += GRACE_SECONDS
+    bed.now()
+    bed.time.seconds += GRACE_SECONDS
+    assert bed.now() is None
+
+
+def test_one_that_vanishes_and_comes_back_within_the_time_of_grace_was_there_all_the_time(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.remove(OLD)
+    begun = bed.time.seconds
+    for _ in range(9):
+        assert bed.now() == OLD_LAST
+        assert bed.resolver.due() == begun + GRACE_SECONDS
+        bed.time.seconds += 1
+    assert "not delegated on wan any more" in bed.notes()
+    bed.add(OLD)
+    assert bed.now() == OLD_LAST
+    assert bed.resolver.due() == math.inf
+    assert bed.notes() == ""
+
+
+def test_one_that_stays_away_is_gone_when_the_time_of_grace_is_over(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.remove(OLD)
+    bed.now()
+    bed.time.seconds = bed.resolver.due()
+    assert bed.resolver.refresh()
+    assert bed.now() is None
+    assert bed.resolver.due() == math.inf
+
+
+def test_a_new_one_is_taken_at_once_when_the_old_one_goes(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.remove(OLD)
+    bed.add(NEW)
+    assert bed.now() == NEW_LAST
+    # The one that was in use is a stranger from then on.
+    bed.add(OLD)
+    assert bed.now() == NEW_LAST
+    assert str(OLD) in bed.notes()
+
+
+def test_a_new_one_within_the_time_of_grace_is_taken_at_once(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.remove(OLD)
+    assert bed.now() == OLD_LAST
+    bed.time.seconds += 3
+    bed.add(NEW)
+    assert bed.now() == NEW_LAST
+
+
+def test_while_both_are_there_the_one_in_use_stays_until_it_is_deprecated(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.on_lan(OLD, deprecated=False)
+    bed.now()
+    bed.add(NEW)
+    bed.on_lan(NEW, deprecated=False)
+    assert bed.now() == OLD_LAST
+    bed.on_lan(OLD, deprecated=True)
+    assert bed.now() == NEW_LAST
+    bed.remove(OLD)
+    assert bed.now() == NEW_LAST
+    assert bed.notes() == ""
+
+
+def test_a_deprecated_one_is_better_than_none(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.on_lan(OLD, deprecated=True)
+    assert bed.now() == OLD_LAST
+
+
+def test_a_route_that_has_run_out_counts_for_nothing_before_the_kernel_removes_it(bed: Bed) -> None:
+    bed.routes = {OLD: 30.0}
+    assert bed.now() == OLD_LAST
+    assert bed.resolver.due() == bed.time.seconds + 30
+    bed.routes = {OLD: -1.0, NEW: 3600.0}
+    assert bed.now() == NEW_LAST
+
+
+def test_what_nobody_refers_to_any_more_is_forgotten_and_costs_no_look(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.remove(OLD)
+    bed.now()
+    looks = bed.looks
+    assert bed.resolver.resolve_all([]) == {}
+    assert bed.looks == looks
+    assert bed.resolver.due() == math.inf
+    assert bed.now() is None
+
+
+PREFIXES = (OLD, NEW, OTHER)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "remove", "deprecate", "prefer", "wait"]),
+        st.sampled_from(PREFIXES),
+        st.sampled_from([0.0, 0.5, 3.0, 9.9, 10.0, 11.0]),
+    ),
+    max_size=40,
+)
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=400)
+@given(steps)
+def test_it_never_flaps_whatever_comes_in_whatever_order(events: list[tuple[str, IPv6Network, float]]) -> None:
+    """What is in use changes only where it is gone or deprecated; to none only after the whole time of grace."""
+    bed = Bed()
+    before: IPv6Network | None = None
+    missing_since: float | None = None
+    for event, prefix, seconds in events:
+        match event:
+            case "add":
+                bed.add(prefix)
+            case "remove":
+                bed.remove(prefix)
+            case "deprecate":
+                bed.on_lan(prefix, deprecated=True)
+            case "prefer":
+                bed.on_lan(prefix, deprecated=False)
+        bed.time.seconds += seconds
+        if (due := bed.resolver.due()) < bed.time.seconds:
+            assert missing_since is not None
+            assert due == missing_since + GRACE_SECONDS
+        now = bed.now()
+        assert bed.now() == now, "a second look at the same is the same"
+        usable = _usable(bed.routes, bed.look())
+        whole = None if before is None else before.supernet(new_prefix=56)
+        if whole is None or whole in usable:
+            missing_since = None
+        elif missing_since is None:
+            missing_since = bed.time.seconds
+        if now != before:
+            assert whole not in usable
+            if now is None:
+                assert missing_since is not None
+                assert bed.time.seconds >= missing_since + GRACE_SECONDS
+            else:
+                assert [now.supernet(new_prefix=56)] == usable
+                missing_since = None
+        elif now is None:
+            assert len(usable) != 1
+        before = now
+        missing_since = None if now is None else missing_since
+
+
+def _usable(routes: Mapping[IPv6Network, float], seen: Delegations) -> list[IPv6Network]:
+    return [prefix for prefix in sorted(routes) if not seen.deprecated(prefix)] or sorted(routes)
+
+
+def test_addresses_elsewhere_say_nothing_about_a_prefix() -> None:
+    seen = Delegations({OLD: math.inf}, (HeldAddress(IPv6Address("2001:db8:9::1"), 64, "lan", deprecated=True),))
+    assert not seen.deprecated(OLD)
