@@ -49,7 +49,7 @@ class Folder:
         Raises RefusedError where a lab of that name runs, StellwerkError.
         """
         try:
-            self.path.mkdir(mode=0o700, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise StellwerkError(f"{self.path} cannot be made: {exc.strerror}") from exc

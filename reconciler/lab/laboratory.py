@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from reconciler.core.errors import StellwerkError, UnreachableError
 from reconciler.lab.file import LabFile, load
 from reconciler.lab.folders import Folder, base
 from reconciler.lab.keeper import STAY
+from reconciler.lab.places import environment
 from reconciler.services.control_protocol import error_of, short_path
 
 SYNC_SECONDS = 120.0
@@ -251,19 +253,40 @@ def unfinished(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, "; ".join(own["health"]["reasons"])
 
 
+def _refuse_missing(file: LabFile) -> None:
+    """Raise StellwerkError where a program is missing that every lab needs, or this one."""
+    needed = ["ip", "babeld", "nsenter", *(["nft"] if file.internet is not None else [])]
+    missing = [program for program in needed if shutil.which(program, path=environment()["PATH"]) is None]
+    if missing:
+        packages = {"ip": "iproute2", "nsenter": "util-linux", "nft": "nftables"}
+        names = " ".join(packages.get(program, program) for program in missing)
+        raise StellwerkError(f"a lab needs {', '.join(missing)}: install them (on Debian `apt-get install {names}`)")
+
+
 class Start:
     """A lab that is being started. It ends with the one who started it, until `stay` is said."""
 
     def __init__(self, file: LabFile, name: str, where: Path | None = None) -> None:
+        """Start it. Raises RefusedError where one of that name runs, StellwerkError where a program is missing."""
+        _refuse_missing(file)
         self.folder = Folder((where or base()) / name)
-        self._file = file
         self._lock = self.folder.take()
         self._leash, theirs = socket.socketpair()
-        self._pid: int | None = None
+        try:
+            self._process = self._begin(file, name, theirs)
+        except BaseException:
+            self._leash.close()
+            os.close(self._lock)
+            self.folder.remove()
+            raise
+        self._leash.settimeout(_BUILD_SECONDS)
+        self._answers = self._leash.makefile("rb")
+
+    def _begin(self, file: LabFile, name: str, theirs: socket.socket) -> subprocess.Popen[bytes]:
         with theirs, self.folder.log.open("wb") as log:
             words = (os.path.abspath(file.path), name, str(self.folder.path.absolute()))
             descriptors = (theirs.fileno(), self._lock)
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 (sys.executable, "-P", "-m", "reconciler.lab.keeper", *words, *map(str, descriptors)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -271,8 +294,6 @@ class Start:
                 pass_fds=descriptors,
                 start_new_session=True,
             )
-        self._leash.settimeout(_BUILD_SECONDS)
-        self._answers = self._leash.makefile("rb")
 
     def build(self, tell: Callable[[str], None]) -> Lab:
         """Return the lab once it is built; ``tell`` hears of each step. Raises StellwerkError."""

@@ -32,8 +32,11 @@ def look(
 ) -> dict[str, Any]:
     """Return the status of a lab, as versioned JSON."""
     babel = {name: _babel(machine) for name, machine in machines.items()}
-    ids = {one["id"]: name for name, one in babel.items() if one}
+    known = {name: _remembered(machines[name].folder / "babel.json", one) for name, one in babel.items()}
+    ids = {one["id"]: name for name, one in known.items()}
     owners = {str(link_local(end)): end.place for end in layout.at}
+    # Links over WireGuard have addresses of their own, which only babeld tells.
+    owners |= {address: name for name, one in known.items() for address in one["own"]}
     nodes = {name: _node(machine, babel[name], ids, owners) for name, machine in machines.items()}
     notes = [note for note in (wires.note, None if providers is None else providers.note) if note]
     return {
@@ -62,6 +65,18 @@ def look(
         else {"address": str(providers.internet.address), "refused": _refused(providers)},
         "notes": notes,
     }
+
+
+def _remembered(file: Path, told: dict[str, Any] | None) -> dict[str, Any]:
+    """Return by what a node is known to others, from its babeld, or from when it was last told: it may be gone."""
+    known = {"id": "", "own": []}
+    if told is not None:
+        known = {"id": told["id"], "own": told["own"]}
+        file.write_text(json.dumps(known))
+    else:
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads(file.read_text())
+    return known
 
 
 def _refused(providers: Providers) -> dict[str, int]:
@@ -146,14 +161,16 @@ def _answer(endpoint: socket.socket) -> list[list[str]]:
 
 
 def _parsed(lines: list[list[str]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"id": "", "neighbours": [], "announces": [], "defaults": []}
+    found: dict[str, Any] = {"id": "", "own": [], "neighbours": [], "announces": [], "defaults": []}
     for words in lines:
         if words[:1] == ["my-id"]:
             found["id"] = words[1]
         if words[:1] != ["add"]:
             continue
         named = dict(_pairs(words))
-        if words[1] == "neighbour":
+        if words[1] == "interface" and "ipv6" in named:
+            found["own"].append(named["ipv6"])
+        elif words[1] == "neighbour":
             found["neighbours"].append(
                 {
                     "address": named["address"],

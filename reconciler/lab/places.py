@@ -277,9 +277,10 @@ def _processes_in(inode: int) -> list[int]:
 
 def write_disk(machine: LabMachine, text: str, keys: Mapping[str, str]) -> None:
     """Put a node file and private keys on the disk of a node. Raises OSError."""
-    file = Path(f"{machine.disk}{NODE_FILE}")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    if machine.intent is not None:
+        file = Path(f"{machine.disk}{NODE_FILE}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     for path, key in keys.items():
         own = Path(f"{machine.disk}{path}")
         own.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

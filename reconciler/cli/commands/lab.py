@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,8 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     if name is not None and (problem := name_problem(name)) is not None:
         raise click.UsageError(f"--name {problem}")
     progress = lab_text.Progress(sys.stderr)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     start = Start(found, name or found.name)
     try:
         lab = start.build(progress.step)
@@ -102,6 +105,9 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
         start.give_up()
         if isinstance(exc, StellwerkError):
             raise type(exc)(f"{exc}; nothing is left of the lab") from exc
+        if isinstance(exc, KeyboardInterrupt):
+            click.echo("stellwerk: stopped by the keyboard; nothing is left of the lab", err=True)
+            return exit_codes.INTERRUPTED
         raise
     progress.done()
     if as_json:
