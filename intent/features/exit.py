@@ -16,6 +16,7 @@ from intent.feature import Feature, Finding
 from intent.features.checks import CheckItem
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, nowhere
+from intent.fencing import is_translated
 from intent.fields import BabelMetric, InterfaceName, IPv6Text, TrueFalse
 from intent.fitness import LinkCarrier
 from intent.offers import Cause, Offer, Withheld
@@ -114,15 +115,15 @@ class Exit(Announcing):
 def check(exit_: Exit, node: Node) -> Iterator[Finding]:
     """Yield prefixes that cannot be an exit's, and ways out that lead back in."""
     for number, entry in enumerate(exit_.prefixes):
-        yield from _prefix_findings(number, entry.prefix, exit_.allow_special_purpose)
+        yield from _prefix_findings(number, entry, exit_.allow_special_purpose, node)
         yield from _via_findings(number, entry, node)
         yield from check_findings(("prefixes", number, "checks"), entry.checks, node)
     yield from _overlaps(exit_)
     yield from _delegated_findings(exit_)
 
 
-def _prefix_findings(number: int, prefix: Delegated | IPv6Network, special_allowed: bool) -> Iterator[Finding]:
-    path = ("prefixes", number, "prefix")
+def _prefix_findings(number: int, entry: ExitPrefix, special_allowed: bool, node: Node) -> Iterator[Finding]:
+    path, prefix = ("prefixes", number, "prefix"), entry.prefix
     if isinstance(prefix, Delegated):
         yield from delegation.findings(path, prefix)
     elif prefix.prefixlen == 0:
@@ -131,6 +132,9 @@ def _prefix_findings(number: int, prefix: Delegated | IPv6Network, special_allow
             "an exit for `::/0` would draw every packet of the whole mesh to this node, whatever its source",
             "name the prefixes that are routed to this node",
         )
+    elif is_translated(prefix, entry.via.interface, node):
+        # Outside, its packets have other addresses.
+        return
     elif (why := unrouted(prefix, special_allowed)) is not None:
         advice = _ADVICE if why.for_tests else "global unicast addresses are inside 2000::/3"
         yield Finding(path, f"`{prefix}` {why.words}", advice)

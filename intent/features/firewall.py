@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from intent.feature import Feature, Finding
-from intent.features.exit import Exit
+from intent.features.exit import Exit, prefixes_now
 from intent.features.gre import Gre
 from intent.features.links import Links, is_link_name, link_name
 from intent.features.mesh import Mesh
@@ -187,7 +187,9 @@ def expand(firewall: Firewall, node: Node, references: References) -> Iterator[R
     if firewall.anti_spoofing:
         counters = (SPOOFED_IN, SPOOFED_OUT)
         members = [*(interface.name for interface in mesh.interfaces), *links]
-        parts += _anti_spoofing(members, ways, mesh.uplinks, _inside(firewall, mesh, ways, node))
+        # While an exit has no prefix, nothing leaves by its interface.
+        outside = (*mesh.uplinks, *(entry.via.interface for entry in (exits.prefixes if exits else ())))
+        parts += _anti_spoofing(members, ways, outside, _inside(firewall, mesh, ways, node))
     tunnels = [*links, *_tunnels(node)]
     if firewall.clamp_mss and tunnels:
         parts += _clamping(tunnels)
@@ -201,7 +203,8 @@ def expand(firewall: Firewall, node: Node, references: References) -> Iterator[R
 
 def _ways(exits: Exit, references: References) -> list[tuple[str, IPv6Network]]:
     """Return the interface and the prefix, as it is now, of each exit."""
-    return [(entry.via.interface, entry.prefix) for entry in exits.prefixes if isinstance(entry.prefix, IPv6Network)]
+    prefixes = zip(exits.prefixes, prefixes_now(exits, references), strict=True)
+    return [(entry.via.interface, prefix) for entry, prefix in prefixes if prefix is not None]
 
 
 def _link_names(node: Node, references: References) -> list[str]:
@@ -235,13 +238,13 @@ def _inside(
 def _anti_spoofing(
     members: Iterable[str],
     ways: Iterable[tuple[str, IPv6Network]],
-    uplinks: Iterable[str],
+    outside: Iterable[str],
     inside: Iterable[IPv6Network],
 ) -> Iterator[NftChain | NftSet]:
     """Yield what refuses packets out of the mesh that are from nowhere behind it, and drops those that claim to be."""
-    allowed: dict[str, list[IPv6Network]] = {uplink: [] for uplink in uplinks}
+    allowed: dict[str, list[IPv6Network]] = {interface: [] for interface in outside}
     for interface, prefix in ways:
-        allowed.setdefault(interface, []).append(prefix)
+        allowed[interface].append(prefix)
     yield NftSet.of_names("mesh", members)
     yield NftSet.of_names("outside", allowed)
     yield NftSet.of_prefixes("inside", inside)

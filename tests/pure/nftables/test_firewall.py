@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
 from typing import Any
 
 import pytest
 
-from intent.expansion import expand
+from intent.expansion import expand, references
 from intent.features.links import link_name
 from intent.loading import loads
+from intent.references import DelegatedPrefix, References
 from intent.resources.nftables_table import NftTable, table_key
 from intent.resources.resource import Key
 from intent.resources.sysctl import Sysctl
@@ -138,3 +140,20 @@ def test_interfaces_whose_names_nft_cannot_tell_apart_have_sets_of_their_own(nam
     found = sets(f"exit:\n  allow_special_purpose: true\n  prefixes:\n{prefixes}firewall: {{}}\n")
     own = {name: elements for name, elements in found.items() if name.startswith("exit_") and elements}
     assert sorted(own.values()) == [("2001:db8:1::/48",), ("2001:db8:2::/48",), ("2001:db8:3::/48",)]
+
+
+def test_a_delegated_prefix_is_what_it_is_now_and_without_one_nothing_leaves() -> None:
+    exits = """
+exit:
+  allow_special_purpose: true
+  prefixes: [{prefix: {delegated: wan, length: 60}, via: {interface: wan}}]
+"""
+    node = loads((HEAD + exits + "firewall: {}\n").encode(), "node.yaml")
+    known = {one: resolved(node)[one] for one in references(node)}
+    (delegated,) = (one for one in known if isinstance(one, DelegatedPrefix))
+    for prefix in ("2001:db8:90::/60", "2001:db8:a0::/60", None):
+        now = References(known | {delegated: None if prefix is None else IPv6Network(prefix)})
+        (found,) = (one for one in expand(node, now) if isinstance(one, NftTable))
+        elements = {one.name: one.elements for one in found.sets}
+        assert elements["exit_wan"] == (() if prefix is None else (prefix,))
+        assert prefix is None or prefix in elements["inside"]
