@@ -44,7 +44,9 @@ def up_lines(status: Json, left: Mapping[str, str]) -> Iterator[str]:
         yield f"{printable(node)}: {click.style('not in sync', fg='yellow', bold=True)}: {printable(why)}"
     for note in status["notes"]:
         yield f"note: {printable(note)}"
-    yield f"{printable(status['name'])} is up: {len(status['nodes'])} nodes, {len(status['clients'])} clients"
+    counts = [(len(status["nodes"]), "node"), (len(status["clients"]), "client")]
+    words = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in counts)
+    yield f"{printable(status['name'])} is up: {words}"
 
 
 def list_of(alive: Mapping[str, bool]) -> str:

@@ -55,7 +55,7 @@ def program(base: Path, *words: str) -> subprocess.Popen[str]:
 
 def test_the_example_from_up_to_down(stellwerk: Callable[..., Said], base: Path) -> None:
     said = stellwerk("lab", "up", str(EXAMPLE))
-    assert (said.code, said.out.splitlines()[-1]) == (exit_codes.DONE, "two-nodes is up: 2 nodes, 1 clients")
+    assert (said.code, said.out.splitlines()[-1]) == (exit_codes.DONE, "two-nodes is up: 2 nodes, 1 client")
     again = stellwerk("lab", "up", str(EXAMPLE))
     assert again.code == exit_codes.REFUSED
     assert "a lab two-nodes is there already: `stellwerk lab down two-nodes` ends it" in again.err

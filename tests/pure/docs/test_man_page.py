@@ -12,7 +12,19 @@ from reconciler.services.control_protocol import SOCKET
 from tests.pure.docs.markdown import ROOT
 
 PAGE = (ROOT / "docs" / "stellwerk.1").read_text()
-COMMANDS = stellwerk.list_commands(click.Context(stellwerk))
+CONTEXT = click.Context(stellwerk)
+
+
+def command_names() -> list[str]:
+    """Return the names of all commands, those inside another behind its name."""
+    found = []
+    for name in stellwerk.list_commands(CONTEXT):
+        command = stellwerk.get_command(CONTEXT, name)
+        found += [f"{name} {inner}" for inner in command.commands] if isinstance(command, click.Group) else [name]
+    return sorted(found)
+
+
+COMMANDS = command_names()
 MACROS = frozenset(
     re.findall(r"\w+", "Ar Bd Bl Brq Cm Dd Dl Dt Dv Ed El Em Ev Fl It Nd Nm Oc Oo Op Os Pa Pp Ql Sh Sq Sx Va Xr")
 )
@@ -29,7 +41,10 @@ def options(text: str) -> set[str]:
 
 
 def command_of(name: str) -> click.Command:
-    found = stellwerk.get_command(click.Context(stellwerk), name)
+    outer, _, inner = name.partition(" ")
+    found = stellwerk.get_command(CONTEXT, outer)
+    if inner and isinstance(found, click.Group):
+        found = found.get_command(CONTEXT, inner)
     assert found is not None
     return found
 
@@ -45,13 +60,13 @@ def names(command: click.Command) -> set[str]:
 def described() -> dict[str, str]:
     """Return what the page says about each command."""
     text = section("COMMANDS").partition("Without a command:")[0]
-    _, *parts = re.split(r"^\.It Cm (\w+)", text, flags=re.MULTILINE)
+    _, *parts = re.split(r"^\.It Cm (\w+(?: [a-z]+)?)", text, flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def test_commands() -> None:
     assert sorted(described()) == COMMANDS
-    assert sorted(re.findall(r"^\.Cm (\w+)$", section("SYNOPSIS"), re.MULTILINE)) == COMMANDS
+    assert sorted(re.findall(r"^\.Cm (\w+(?: [a-z]+)?)$", section("SYNOPSIS"), re.MULTILINE)) == COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -104,7 +119,7 @@ def test_exit_status() -> None:
 def test_the_examples_are_commands() -> None:
     shown = re.findall(r"^\.Dl [#$] stellwerk (\w+)", section("EXAMPLES"), re.MULTILINE)
     assert shown
-    assert set(shown) <= set(COMMANDS)
+    assert set(shown) <= {name.partition(" ")[0] for name in COMMANDS}
 
 
 def test_the_markup_is_whole() -> None:
