@@ -1,0 +1,147 @@
+"""The lab's file: what is right, and what is said about what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intent.problems import IntentError
+from reconciler.lab.file import load
+from reconciler.lab.layout import layout, link_local
+from tests.pure.docs.markdown import ROOT
+
+EXAMPLES = sorted((ROOT / "examples" / "lab").glob("*/lab.yaml"))
+NODE = "version: 1\nnode: a\n"
+
+
+def said(folder: Path, text: str) -> str:
+    """Return all that is said about a lab's file, in which there may be the node file a.yaml."""
+    (folder / "a.yaml").write_text(NODE)
+    file = folder / "lab.yaml"
+    file.write_text(text)
+    with pytest.raises(IntentError) as caught:
+        load(str(file))
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_the_examples_are_right(path: Path) -> None:
+    found = load(str(path))
+    assert found.nodes
+    assert len({link_local(end) for end in layout(found).at}) == len(layout(found).at)
+
+
+def test_a_wire_to_a_node_that_is_not_there(tmp_path: Path) -> None:
+    text = 'lab: 1\nnodes: {a: {intent: a.yaml}}\nwires: [{name: w, between: ["a:mesh0", "b:mesh0"]}]\n'
+    assert said(tmp_path, text).splitlines() == [
+        "lab.yaml:3:40: there is no node `b` in this lab",
+        '    wires: [{name: w, between: ["a:mesh0", "b:mesh0"]}]',
+        "    " + " " * 39 + "^",
+        "  there are `a`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("", "lab.yaml", "a lab's file is a mapping"),
+        ("lab: 2\nnodes: {a: {intent: a.yaml}}", "lab.yaml:1:6", "`lab` must be 1, the only version there is yet"),
+        ("lab: 1", "lab.yaml:1:1", "a lab's file needs `nodes`"),
+        ("lab: 1\nnodes: {}", "lab.yaml:2:1", "`nodes` must not be empty"),
+        ("lab: 1\nnodse: {a: {}}", "lab.yaml:2:1", "`nodse` is not a field of a lab's file"),
+        ("lab: 1\nnodes: {a: {intnet: a.yaml}}", "lab.yaml:2:13", "`intnet` is not a field of a node of a lab"),
+        ("lab: 1\nnodes: {a: {intent: b.yaml}}", "lab.yaml:2:21", "there is no file"),
+        ("lab: 1\nnodes: {internet: {}}", "lab.yaml:2:9", "must be another name: `internet` stands for a part"),
+        ("lab: 1\nnodes: {a_b: {}}", "lab.yaml:2:9", "the name of a node of a lab must be like a host name"),
+        (f"lab: 1\nnodes: {{{'a' * 41}: {{}}}}", "lab.yaml:2:9", "must be at most 40 characters long"),
+        (
+            "lab: 1\nnodes: {a: {intent: a.yaml, babeld: [x]}}",
+            "lab.yaml:2:29",
+            "`babeld` is for nodes without Stellwerk, and `a` has an `intent`",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: w, between: ['a:an-interface-too-long', 'b:m']}]",
+            "lab.yaml:3:29",
+            "must be at most 15 bytes long",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: w, between: [a, 'b:m']}]",
+            "lab.yaml:3:29",
+            "must be `node:interface`, not `a`",
+        ),
+        ("lab: 1\nnodes: {a: {}}\nwires: [{name: w, between: ['a:m']}]", "lab.yaml:3:28", "joins two interfaces"),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires:\n- {name: w, between: ['a:m', 'b:m']}\n"
+            "- {name: v, between: ['a:m', 'b:n']}",
+            "lab.yaml:5:23",
+            "`a:m` has a cable already, from line 4",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: a, between: ['a:m', 'b:m'], delay: 5 ms, loss: 200%}]",
+            "lab.yaml:3:51",
+            "must be a time such as `5ms`, not `5 ms`",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: a, between: ['a:m', 'b:m'], loss: 200%}]",
+            "lab.yaml:3:50",
+            "must be a share such as `1%`, not `200%`",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: a, between: ['a:m', 'b:m']}]",
+            "lab.yaml:3:16",
+            "`a` is the name of a node or client already",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\nclients: {a: {at: 'a:l', address: '2001:db8::2/64', gateway: '2001:db8::1'}}",
+            "lab.yaml:3:11",
+            "`a` is the name of a node already",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\nclients: {c: {at: 'x:l', address: '192.0.2.1/24', gateway: '2001:db8::1'}}",
+            "lab.yaml:3:35",
+            "all of a lab is IPv6",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\ninternet: {lines: [{node: b, interface: wan, gateway: '2001:db8::1/64'}]}",
+            "lab.yaml:3:27",
+            "there is no node `b` in this lab",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\ninternet: {lines: [{node: a, interface: wan, gateway: '2001:db8::1/64', "
+            "address: '2001:db8:1::2/64'}]}",
+            "lab.yaml:3:82",
+            "`2001:db8:1::2/64` is not in the network of the gateway, `2001:db8::/64`",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_place(text: str, place: str, words: str, tmp_path: Path) -> None:
+    whole = said(tmp_path, text + "\n")
+    assert any(line.startswith(f"{place}: ") and words in line for line in whole.splitlines()), whole
+
+
+def test_a_node_file_that_is_wrong_is_said_at_its_own_place(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text("version: 1\nnode: b\nmesh: {tabel: 10}\n")
+    whole = said(tmp_path, "lab: 1\nnodes: {a: {intent: a.yaml}, b: {intent: b.yaml}}\n")
+    assert whole.startswith("b.yaml:3:8: `tabel` is not a field of the mesh")
+
+
+def test_the_same_key_for_two_nodes(tmp_path: Path) -> None:
+    key = "i25O2JPaHsW9Oo7BmgwWSllxMUjTDBlUIFCJ708K/hc="
+    text = "lab: 1\nnodes:\n" + "".join(f"  {name}: {{intent: a.yaml, keys: {{/k: {key}}}}}\n" for name in "ab")
+    assert "lab.yaml:4:30: this public key is that of `a` already: each node has its own" in said(tmp_path, text)
+
+
+def test_clients_share_a_cable_and_join_a_wire(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    client = "{at: 'a:l', address: '2001:db8::2/64', gateway: '2001:db8::1'}"
+    other = client.replace("a:l", "a:m")
+    file.write_text(
+        "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: w, between: ['a:m', 'b:m']}]\n"
+        f"clients: {{c: {client}, d: {client}, e: {other}}}\n"
+    )
+    found = layout(load(str(file)))
+    assert [[str(end) for end in cable.ends] for cable in found.cables] == [
+        ["a:m", "b:m", "e:eth0"],
+        ["a:l", "c:eth0", "d:eth0"],
+    ]
