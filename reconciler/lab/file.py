@@ -122,7 +122,7 @@ Delay = Annotated[float, Text(parse_delay, {"pattern": _DELAY.pattern})]
 Loss = Annotated[float, Text(parse_loss, {"pattern": _LOSS.pattern})]
 LabName = Annotated[str, Text(parse_lab_name)]
 Words = Annotated[str, Text(parse_text)]
-TunnelMode = Annotated[Literal["gre", "ip6gre"], Choice(("gre", "ip6gre"))]
+TunnelMode = Annotated[Literal["ip6gre"], Choice(("ip6gre",))]
 
 
 class Line(Model):

@@ -84,20 +84,18 @@ class Providers:
         return found
 
     def _make_tunnels(self) -> None:
-        made = []
-        for number, tunnel in enumerate(self.internet.tunnels):
-            name = tunnel_interface(number, tunnel.node)
-            kind = "ip6gre" if tunnel.mode == "ip6gre" else "gre"
-            words = f"link add {name} type {kind} local {tunnel.local} remote {tunnel.remote} encaplimit none"
+        lines = [f"address replace {tunnel.local}/128 dev lo nodad" for tunnel in self.internet.tunnels]
+        ends = {tunnel_interface(number, tunnel.node): tunnel for number, tunnel in enumerate(self.internet.tunnels)}
+        for name, tunnel in ends.items():
+            words = f"type {tunnel.mode} local {tunnel.local} remote {tunnel.remote} encaplimit none"
             try:
-                ip(self.place, self._home, [f"address replace {tunnel.local}/128 dev lo nodad", words])
+                ip(self.place, self._home, [f"link add {name} {words}"])
             except ProgramError as exc:
-                self.note = f"there are no tunnels here: the kernel has no {kind} ({exc.said})"
-                missing = {tunnel_interface(index, one.node) for index, one in enumerate(self.internet.tunnels)}
-                self._ways = tuple(way for way in self._ways if way.interface not in missing)
+                self.note = f"there are no tunnels here: the kernel makes no {tunnel.mode} ({exc.said})"
+                self._ways = tuple(way for way in self._ways if way.interface not in ends)
                 return
-            made += [f"link set {name} up", f"address add {tunnel.address} dev {name} nodad"]
-        ip(self.place, self._home, made)
+            lines += [f"link set {name} up", f"address add {tunnel.address} dev {name} nodad"]
+        ip(self.place, self._home, lines)
 
     def _make_routes(self) -> None:
         lines = []

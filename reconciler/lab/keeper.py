@@ -353,6 +353,7 @@ def main(arguments: list[str]) -> None:
     """Become the keeper of a lab and be it until its end."""
     path, name, folder, leash_number, _ = arguments
     leash = socket.socket(fileno=int(leash_number))
+    leash.set_inheritable(False)
     os.environ["STELLWERK_LAB_USER_NAMESPACE"] = os.readlink("/proc/self/ns/user")
     try:
         become_root_of_new_namespaces()

@@ -111,11 +111,14 @@ class Lab:
     ) -> dict[str, Any]:
         """Return the first status for which the condition holds. Raises TimeoutError with the last one."""
         end = time.monotonic() + seconds
-        while not condition(status := self.status()):
-            if time.monotonic() > end:
+        while True:
+            begun = time.monotonic()
+            if condition(status := self.status()):
+                return status
+            if begun > end:
                 raise TimeoutError(f"{what}: not within {seconds:.0f} s\n{json.dumps(status, indent=1)}")
-            time.sleep(_PAUSE_SECONDS)
-        return status
+            # Where a look takes long, most of the time is left to those who are looked at.
+            time.sleep(max(_PAUSE_SECONDS, time.monotonic() - begun))
 
     def until_synced(self, seconds: float = SYNC_SECONDS) -> dict[str, Any]:
         """Return the first status by which every node with power is in sync and healthy. Raises TimeoutError."""
@@ -345,12 +348,13 @@ def await_sync(lab: Lab, seconds: float, tell: Callable[[str], None]) -> dict[st
     end = time.monotonic() + seconds
     known: set[str] = set()
     while True:
+        begun = time.monotonic()
         status = lab.status()
         left = dict(unfinished(status))
         for name in status["nodes"]:
             if name not in left and name not in known and status["nodes"][name]["stellwerk"]:
                 known.add(name)
                 tell(name)
-        if not left or time.monotonic() > end:
+        if not left or begun > end:
             return left
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(max(_PAUSE_SECONDS, time.monotonic() - begun))

@@ -209,11 +209,20 @@ def _become(place: Place, log: Path) -> None:
     os.dup2(said, 1)
     os.dup2(said, 2)
     place.enter()
+    _close_as_exec_does()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(environment())
+
+
+def _close_as_exec_does() -> None:
+    """Close what a program that is started would not have, such as namespaces of others, which would live on."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):
+            if not os.get_inheritable(number):
+                os.close(number)
 
 
 def run_inside(place: Place, command: tuple[str, ...], log: Path) -> None:
