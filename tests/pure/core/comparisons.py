@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from dataclasses import replace
 
 import pytest
 
+from intent.resources.resource import Key
 from reconciler.core import diff as comparing
 from reconciler.core.desired import Desired
 from reconciler.core.diff import diff
@@ -15,22 +16,22 @@ from reconciler.core.observe import Observation
 from reconciler.core.plan import Operation, Plan, PlanError
 
 
-def of_what_hangs_together(desired: Desired, seen: Observation) -> object:
+def of_what_hangs_together(desired: Desired, seen: Observation, stuck: Set[Key] = frozenset()) -> object:
     """Return the plan as found of what is not settled and what hangs together with it, however much that is."""
     assert seen.unsettled is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparing, "SMALL_SHARE", math.inf)
-        return _outcome(desired, seen)
+        return _outcome(desired, seen, stuck)
 
 
-def of_all(desired: Desired, seen: Observation) -> object:
+def of_all(desired: Desired, seen: Observation, stuck: Set[Key] = frozenset()) -> object:
     """Return the plan as found by a comparison of everything."""
-    return _outcome(desired, replace(seen, unsettled=None))
+    return _outcome(desired, replace(seen, unsettled=None), stuck)
 
 
-def _outcome(desired: Desired, seen: Observation) -> object:
+def _outcome(desired: Desired, seen: Observation, stuck: Set[Key]) -> object:
     try:
-        return _essence(diff(desired, seen))
+        return _essence(diff(desired, seen, stuck))
     except PlanError as error:
         # Which needers are named of many, and in which order, is free.
         return sorted(problem.partition(", and is needed by ")[0] for problem in error.problems)
@@ -62,4 +63,5 @@ def as_told(observation: Observation) -> object:
     return (
         *(dict(observation.resources), set(observation.owned), dict(observation.unseen), set(desired)),
         {key for view in observation.tables for key in view.resources} >= observation.resources.keys(),
+        dict(observation.vanished),
     )

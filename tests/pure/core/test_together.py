@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis import given
@@ -13,7 +13,7 @@ from reconciler.core.desired import Desired
 from reconciler.core.observe import Observer
 from tests.pure.core.comparisons import of_all, of_what_hangs_together
 from tests.pure.core.test_properties import FOREIGN, MANY, NAMES, Node, states
-from tests.pure.core.thing import Thing
+from tests.pure.core.thing import Echo, Thing
 
 
 @st.composite
@@ -57,14 +57,28 @@ def altered(thing: Thing, deed: str, other: str, free: Sequence[str]) -> dict[st
     return values[deed]
 
 
+def echoing(state: list[Thing], names: frozenset[str]) -> list[Thing]:
+    """Return the state with echoes in the places of some things."""
+    values = ((thing, {one.name: getattr(thing, one.name) for one in fields(thing)}) for thing in state)
+    return [Echo(**given) if type(thing) is Thing and thing.name in names else thing for thing, given in values]
+
+
 @MANY
-@given(states(), states(), drift(), st.booleans(), st.booleans())
+@given(states(), states(), drift(), st.booleans(), st.booleans(), st.frozensets(st.sampled_from(NAMES)), st.data())
 def test_a_comparison_of_what_hangs_together_finds_what_one_of_all_finds(
-    before: list[Thing], after: list[Thing], deeds: list[tuple[str, str, str]], marks: bool, same: bool
+    before: list[Thing],
+    after: list[Thing],
+    deeds: list[tuple[str, str, str]],
+    marks: bool,
+    same: bool,
+    echoes: frozenset[str],
+    data: st.DataObject,
 ) -> None:
+    before, after = echoing(before, echoes), echoing(after, echoes)
     node = Node(marks=marks)
     node.become(before)
     drifted(node, deeds)
     desired = Desired(before if same else after)
     seen = Observer([node]).look(desired, node.store.load())
-    assert of_what_hangs_together(desired, seen) == of_all(desired, seen)
+    stuck = data.draw(st.frozensets(st.sampled_from([one.key for one in desired]))) if len(desired) else frozenset()
+    assert of_what_hangs_together(desired, seen, stuck) == of_all(desired, seen, stuck)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
-from intent.resources.resource import Change, Claim, Key, Request, Resource
+from intent.resources.resource import Change, Claim, Drain, Key, Request, Resource
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, OccupiedError, RejectedError, StaleError
 from reconciler.core.observe import Observation
@@ -113,7 +113,33 @@ class Limb(Thing):
     inventoried: ClassVar[bool] = False
 
 
-KINDS = {"thing": (Limb, Setting, Thing)}
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Echo(Thing):
+    """A thing that others go on using when it has vanished, until they are told."""
+
+    def remember(self, observed: Self | None) -> dict[str, Any]:
+        return {"echo": True, "whole": self.whole}
+
+    @classmethod
+    def lost(cls, key: Key, remembered: Mapping[str, Any]) -> Self | None:
+        return cls(name=str(key.name[0]), whole=remembered["whole"]) if "echo" in remembered else None
+
+    def retract(self) -> Drain:
+        stand_in = StandIn(name=f"{self.name}'")
+        return Drain((*stand_in.delete(), Make(stand_in), Tell(self.name)), stand_in)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StandIn(Thing):
+    """What stands in a vanished thing's place while others are told."""
+
+    inventoried: ClassVar[bool] = False
+
+    def delete(self) -> tuple[Request, ...]:
+        return (Drop(self.name, gone_is_done=True),)
+
+
+KINDS = {"thing": (Echo, Limb, Setting, StandIn, Thing)}
 
 
 def key(name: str) -> Key:
@@ -133,6 +159,14 @@ class Alter(Request):
 @dataclass(frozen=True, slots=True)
 class Drop(Request):
     name: str
+    gone_is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tell(Request):
+    """Others are told that a thing is gone, by what stands in its place."""
+
+    name: str
 
 
 class Killed(Exception):
@@ -144,7 +178,7 @@ class World(Backend):
     """Things that are there. It refuses what breaks a need or a claim, so that no plan in the wrong order succeeds."""
 
     tables: ClassVar[frozenset[str]] = frozenset({"thing"})
-    requests: ClassVar[tuple[type[Request], ...]] = (Make, Alter, Drop)
+    requests: ClassVar[tuple[type[Request], ...]] = (Make, Alter, Drop, Tell)
 
     things: dict[str, Thing] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
@@ -166,12 +200,22 @@ class World(Backend):
             if self.dies_after == 0:
                 raise Killed
             self.dies_after -= 1
+        if isinstance(request, Tell):
+            return self._tell(request.name)
         assert isinstance(request, Make | Alter | Drop)
+        if isinstance(request, Drop) and request.gone_is_done and request.name not in self.things:
+            return None
         name = request.name if isinstance(request, Drop) else request.thing.name
         if name in self.refuses:
             return RejectedError(f"{name} is refused")
         self.done.append(f"{'+-~'[(Make, Drop, Alter).index(type(request))]}{name}")
         return self._drop(request.name) if isinstance(request, Drop) else self._put(request)
+
+    def _tell(self, name: str) -> BackendError | None:
+        if name in self.refuses or f"{name}'" not in self.things:
+            return RejectedError(f"nobody can be told of {name}")
+        self.done.append(f"!{name}")
+        return None
 
     def _put(self, request: Make | Alter) -> BackendError | None:
         thing = request.thing
@@ -204,7 +248,8 @@ class World(Backend):
 def parse(lines: str | Iterable[str]) -> list[Thing]:
     """Return the things in lines such as ``b size=2 needs=a,c foreign``.
 
-    A line may begin with the kind: ``setting`` or ``limb``. Words without ``=`` are ``foreign`` and ``automatic``.
+    A line may begin with the kind: ``setting``, ``limb`` or ``echo``. Words without ``=`` are
+    ``foreign`` and ``automatic``.
     """
     if isinstance(lines, str):
         lines = lines.split("; ")
@@ -212,7 +257,7 @@ def parse(lines: str | Iterable[str]) -> list[Thing]:
 
 
 def _parse(words: list[str]) -> Thing:
-    kind = {"setting": Setting, "limb": Limb}.get(words[0], Thing)
+    kind = {"setting": Setting, "limb": Limb, "echo": Echo}.get(words[0], Thing)
     name, *rest = words if kind is Thing else words[1:]
     values: dict[str, Any] = {}
     types = {one.name: str(one.type) for one in fields(Thing)}
