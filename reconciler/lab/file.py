@@ -30,7 +30,7 @@ from intent.fields import (
 from intent.loading import load as load_node
 from intent.loading import parse
 from intent.problems import IntentError, Problem
-from intent.reading import decode, read
+from intent.reading import STDIN, decode, read
 from intent.source import Report
 from intent.validation import Model, validate
 
@@ -258,7 +258,8 @@ def load(path: str) -> LabFile:
 
     Raises IntentError with every problem of the file, or of the node files.
     """
-    source = decode(*read(path))
+    # A lab's node files are found from its own place, so it is none that comes over the standard input.
+    source = decode(*read(os.path.join(".", path) if path == STDIN else path))
     root, report = parse(source)
     if not isinstance(root, tree.Mapping):
         place = (0, 0) if root is None else (root.line, root.column)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,10 +71,11 @@ def become_root_of_new_namespaces() -> None:
             unshare(NEWUSER)
             _map(user, group)
         unshare(NEWNS | NEWNET | NEWPID)
-    except PermissionError as exc:
-        raise DeniedError(_advice(user)) from exc
     except OSError as exc:
-        raise StellwerkError(f"this kernel makes no namespaces ({exc.strerror}); {_advice(user)}") from exc
+        if exc.errno not in (errno.EPERM, errno.EACCES, errno.ENOSPC):
+            raise StellwerkError(f"this kernel cannot make the namespaces of a lab: {exc.strerror}") from exc
+        # ENOSPC is a limit that was reached, such as that of 0 by which an administrator forbids it.
+        raise DeniedError(_advice(user)) from exc
 
 
 def _map(user: int, group: int) -> None:
@@ -85,7 +87,10 @@ def _map(user: int, group: int) -> None:
 
 def _advice(user: int) -> str:
     if user == 0:
-        return "root may make no namespaces here; in a container, give it the right to (CAP_SYS_ADMIN)"
+        return (
+            "root may make no namespaces here: in a container, give it the right to (CAP_SYS_ADMIN), and see the "
+            "limits below /proc/sys/user"
+        )
     return (
         "a user may make no namespaces here; run it as root, or allow it: "
         "`sysctl user.max_user_namespaces`, on some systems also `kernel.unprivileged_userns_clone=1` or "

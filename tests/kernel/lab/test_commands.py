@@ -43,13 +43,13 @@ def stellwerk(base: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callab
             laboratories.Lab(Folder(folder)).down()
 
 
-def program(base: Path, *words: str) -> subprocess.Popen[str]:
+def program(base: Path, *words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """Start the command line as a process of its own, with its labs in ``base``."""
     script = (
         "import sys, pathlib; from reconciler.lab import folders; "
         "folders.ROOTS_FOLDER = pathlib.Path(sys.argv.pop(1)); from reconciler.cli import main; main()"
     )
-    command = (sys.executable, "-c", script, str(base), *words)
+    command = (*before, sys.executable, "-c", script, str(base), *words)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -137,6 +137,31 @@ def test_a_program_that_is_missing_is_named(
     assert said.code == exit_codes.FAILED
     assert "a lab needs babeld: install them (on Debian `apt-get install babeld`)" in said.err
     assert not base.exists()
+
+
+def test_where_namespaces_are_forbidden_it_says_so(base: Path) -> None:
+    forbidden = 'echo 0 > /proc/sys/user/max_net_namespaces; exec "$@"'
+    with program(
+        base, "lab", "up", str(EXAMPLE), before=("unshare", "-U", "-r", "sh", "-c", forbidden, "sh")
+    ) as starting:
+        _, said = starting.communicate(timeout=60)
+    assert starting.returncode == exit_codes.FAILED
+    assert "root may make no namespaces here" in said
+    assert "nothing is left of the lab" in said
+    assert not base.exists()
+
+
+def test_a_node_that_is_not_in_sync_is_named(stellwerk: Callable[..., Said], tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        'version: 1\nnode: a\nmesh: {interfaces: [{name: radio0}]}\nchecks: [{ping: "2001:db8::1"}]\n'
+    )
+    (tmp_path / "small.yaml").write_text("lab: 1\nnodes: {a: {intent: a.yaml}}\n")
+    said = stellwerk("lab", "up", str(tmp_path / "small.yaml"), "--timeout", "2s")
+    assert said.code == exit_codes.DIFFERENT
+    first, last = said.out.splitlines()
+    assert first.startswith("a: not in sync: ")
+    assert "radio0" in first
+    assert last == "small is up: 1 node, 0 clients"
 
 
 def test_a_user_starts_one() -> None:
