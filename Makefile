@@ -18,7 +18,7 @@ PEER_PACKAGES := bird2
 IFSTATE := ifstate==2.5.1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint format-check types borders test test-pure test-kernel test-full demo bench format lock clean
+.PHONY: help setup check lint format-check types borders test test-pure test-kernel test-full demo bench failover format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,13 @@ demo: setup ## the main job on real input, in namespaces that are gone afterward
 bench: setup $(VENV)/.bench-peers ## measure beside its peers, into docs/benchmarks.md (root; SIZES=1000 CASES=plan for a part)
 	@STELLWERK_BENCH_IFSTATE=$(CURDIR)/$(VENV)/ifstate/bin/ifstatecli \
 		$(PYTHON) -m tests.bench $(if $(SIZES),--sizes "$(SIZES)") $(CASES)
+
+failover: setup ## measure how long clients go without when their exit fails, into docs/failover.md (root)
+	@mkdir -p $(REPORTS)
+	$(PYTHON) -m tests.failover
+	$(PYTHON) -m tests.emulated --fetch $(REPORTS)/failover.json -- \
+		python -m tests.failover --gre --into $(REPORTS)/failover.json
+	$(PYTHON) -m tests.failover --merge $(REPORTS)/failover.json
 
 $(VENV)/.bench-peers: Makefile | $(VENV)/bin/python
 	@$(call install-packages,$(PEER_PACKAGES))

@@ -1,0 +1,170 @@
+"""What may fail of an exit, and for how long a client of it then gets no answer from the Internet.
+
+A failure is one entry in `FAILURES`: what breaks, in which lab, whose exit and whose client it is, and how it is done
+and undone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.lab.laboratory import Lab
+from tests.failover.lines import exit_of, run
+
+LABS = Path(__file__).parents[2] / "examples" / "lab"
+SHARED = "2001:db8:f00::/56"
+"""The prefix that two exits serve, in both labs."""
+EVERY_SECONDS = 0.02
+BOUND_SECONDS = 30.0
+"""A client whose prefix another exit serves goes on within this time, whatever fails: the promise."""
+PATIENCE_SECONDS = 180.0
+_WATCHED_SECONDS = 10.0
+"""Some failures are noticed late: by then neighbours of a dead babeld have missed it."""
+_CALM_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A thing that breaks at an exit that ``client`` uses. With ``gre`` it takes a kernel that has GRE."""
+
+    name: str
+    words: str
+    client: str = "emil"
+    exit: str = "exit-kiel"
+    gre: bool = False
+    break_: Callable[[Lab], object]
+    heal: Callable[[Lab], object]
+
+    @property
+    def lab(self) -> Path:
+        """The lab that it is tried in."""
+        return LABS / ("three-exits" if self.gre else "two-exits") / "lab.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """The longest times without an answer, in seconds: when it broke, and when it was well again."""
+
+    broken: float
+    healed: float
+
+
+def nothing(lab: Lab) -> None:
+    """Do nothing: the node's daemon mends it by itself."""
+
+
+def inside(node: str, script: str) -> Callable[[Lab], object]:
+    """Return what runs a shell script in a node."""
+    return lambda lab: run(lab, node, "sh", "-ec", script)
+
+
+KIEL, BERLIN = "exit-kiel", "exit-berlin"
+FAILURES = (
+    Failure(
+        name="uplink-without-carrier",
+        words="the uplink loses its carrier",
+        break_=lambda lab: lab.break_(f"{KIEL}:wan", carrier=True),
+        heal=lambda lab: lab.heal(f"{KIEL}:wan"),
+    ),
+    Failure(
+        name="uplink-silent",
+        words="the uplink falls silent: its provider drops everything",
+        break_=lambda lab: lab.break_(f"{KIEL}:wan"),
+        heal=lambda lab: lab.heal(f"{KIEL}:wan"),
+    ),
+    Failure(
+        name="babeld-killed",
+        words="babeld of the exit is killed (SIGKILL)",
+        break_=inside(KIEL, "kill -KILL $(cat /run/babeld.pid)"),
+        heal=nothing,
+    ),
+    Failure(
+        name="babeld-ended",
+        words="babeld of the exit is ended (SIGTERM)",
+        break_=inside(KIEL, "kill -TERM $(cat /run/babeld.pid)"),
+        heal=nothing,
+    ),
+    Failure(
+        name="power-cut",
+        words="the exit loses its power",
+        break_=lambda lab: lab.break_(KIEL),
+        heal=lambda lab: lab.heal(KIEL),
+    ),
+    Failure(
+        name="wire-silent",
+        words="the cable to the exit falls silent",
+        break_=lambda lab: lab.break_("kiel-north"),
+        heal=lambda lab: lab.heal("kiel-north"),
+    ),
+    Failure(
+        name="drained",
+        words="the exit is drained by its operator (`stellwerk drain`)",
+        break_=inside(KIEL, "stellwerk drain --reason measured"),
+        heal=inside(KIEL, "stellwerk undrain"),
+    ),
+    Failure(
+        name="link-silent",
+        words="the line under the WireGuard link to the exit falls silent",
+        client="frieda",
+        exit="exit-leipzig",
+        break_=lambda lab: lab.break_("house-east:wan"),
+        heal=lambda lab: lab.heal("house-east:wan"),
+    ),
+    Failure(
+        name="gre-deleted",
+        words="the GRE tunnel is deleted",
+        client="frieda",
+        exit=BERLIN,
+        gre=True,
+        break_=inside(BERLIN, "ip link delete gre-provider"),
+        heal=nothing,
+    ),
+    Failure(
+        name="gre-silent",
+        words="the line under the GRE tunnel falls silent",
+        client="frieda",
+        exit=BERLIN,
+        gre=True,
+        break_=lambda lab: lab.break_(f"{BERLIN}:wan"),
+        heal=lambda lab: lab.heal(f"{BERLIN}:wan"),
+    ),
+)
+
+
+def await_well(failure: Failure, lab: Lab) -> None:
+    """Wait until all nodes are in sync, the client's traffic goes through the exit that is to fail, and is answered."""
+    lab.until_synced(PATIENCE_SECONDS)
+    lab.until(
+        lambda status: exit_of(lab, failure.client, SHARED) == failure.exit,
+        f"{failure.client} goes through {failure.exit}",
+        PATIENCE_SECONDS,
+    )
+    _await_answers(failure, lab)
+
+
+def measure(failure: Failure, lab: Lab) -> Gaps:
+    """Break it, wait until the client is answered again; heal it, and wait until all is as before."""
+    await_well(failure, lab)
+    with lab.probing(failure.client, every=EVERY_SECONDS) as probe:
+        time.sleep(_CALM_SECONDS)
+        failure.break_(lab)
+        # What is to be seen is that nothing more happens: that takes its time.
+        time.sleep(_WATCHED_SECONDS)
+        _await_answers(failure, lab)
+    broken = float(probe.result["longest_gap"])
+    with lab.probing(failure.client, every=EVERY_SECONDS) as probe:
+        failure.heal(lab)
+        await_well(failure, lab)
+        time.sleep(_CALM_SECONDS)
+    return Gaps(broken, float(probe.result["longest_gap"]))
+
+
+def _await_answers(failure: Failure, lab: Lab) -> None:
+    """Wait until the client is answered without a loss for a while."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while lab.probe(failure.client, seconds=_CALM_SECONDS, every=EVERY_SECONDS)["lost"]:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{failure.client} is not answered within {PATIENCE_SECONDS:.0f} s ({failure.words})")

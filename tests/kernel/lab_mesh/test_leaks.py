@@ -1,0 +1,95 @@
+"""Nothing leaks out of the mesh, nothing runs in circles, and whoever is not served is told so."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.lab.laboratory import Lab
+from tests.failover.failures import BOUND_SECONDS
+from tests.failover.lines import HOST, Lines, address_of, exit_of, run
+from tests.failover.served import await_served
+from tests.kernel.lab_mesh.conftest import SERVED, UNSERVED
+
+KIELS_CABLE = "mesh0"
+FOREIGN = {
+    "an address of nobody here": "2001:db8:dead::1",
+    "an address of the mesh": "fd00:6d65:7368:4::1",
+    "an address of another exit's uplink": "2001:db8:3::2",
+}
+
+
+def test_a_client_whose_prefix_nobody_serves_is_told_so_and_does_not_take_the_uplink_next_to_it(lab: Lab) -> None:
+    lines = Lines(lab, *(address_of(lab, client) for client in UNSERVED))
+    for client in UNSERVED:
+        found = lab.probe(client, seconds=1.0)
+        assert (found["answered"], set(found["errors"])) == (0, {"no route"})
+        assert lines.count(address_of(lab, client)) == {}
+
+
+@pytest.mark.parametrize("source", FOREIGN.values(), ids=FOREIGN)
+def test_a_packet_from_the_mesh_with_another_source_does_not_leave_by_the_exits_uplink(lab: Lab, source: str) -> None:
+    """A neighbour hands the exit packets that no route would lead there."""
+    (hop,) = (
+        word
+        for line in run(lab, "exit-kiel", "ip", "-o", "-6", "address", "show", "dev", KIELS_CABLE).splitlines()
+        for word in line.split()
+        if word.startswith("fe80:")
+    )
+    lines = Lines(lab, source)
+    ip = ("ip", "-6")
+    ours = source.startswith("fd00:")
+    run(lab, "roof-north", *ip, "route", "add", HOST, "via", hop.partition("/")[0], "dev", "mesh0", "table", "99")
+    run(lab, "roof-north", *ip, "rule", "add", "priority", "1", "from", source, "lookup", "99")
+    if not ours:
+        run(lab, "roof-north", *ip, "address", "add", f"{source}/128", "dev", "lo", "nodad")
+    received = _received(lab)
+    try:
+        done = lab.run("roof-north", "ping", "-6", "-n", "-q", "-c", "5", "-i", "0.1", "-W", "1", "-I", source, HOST)
+        assert " 0 received" in done.stdout
+        # They did come to the exit.
+        assert _received(lab) >= received + 5
+        assert lines.count(source) == {}
+    finally:
+        run(lab, "roof-north", *ip, "rule", "delete", "priority", "1", "from", source, "lookup", "99")
+        run(lab, "roof-north", *ip, "route", "flush", "table", "99")
+        if not ours:
+            run(lab, "roof-north", *ip, "address", "delete", f"{source}/128", "dev", "lo")
+
+
+def _received(lab: Lab) -> int:
+    return int(run(lab, "exit-kiel", "cat", f"/sys/class/net/{KIELS_CABLE}/statistics/rx_packets"))
+
+
+UNUSED = {
+    "of an exit, that no network has": ("2001:db8:200:ee::1", {"no route"}),
+    "of the prefix of two exits, that no network has": ("2001:db8:f00:ee::1", {"no route"}),
+    "of a network, that no client has": ("2001:db8:200:10::dead", {"address unreachable"}),
+}
+
+
+@pytest.mark.parametrize(("address", "told"), UNUSED.values(), ids=UNUSED)
+@pytest.mark.parametrize("who", ["internet", "alice", "clara", "frieda"])
+def test_packets_to_an_address_that_is_not_used_end_and_run_in_no_circle(
+    lab: Lab, who: str, address: str, told: set[str]
+) -> None:
+    # The kernel looks for a neighbour for three seconds before it says that there is none.
+    found = lab.probe(who, to=address, seconds=5.0, every=0.5)
+    assert (found["answered"], set(found["errors"])) == (0, told)
+
+
+def test_clients_whose_only_exit_fails_are_told_so_until_it_is_back(lab: Lab) -> None:
+    lab.break_("exit-kiel:wan", carrier=True)
+    try:
+        lab.until(
+            lambda status: set(lab.probe("alice", seconds=0.3)["errors"]) == {"no route"},
+            "alice is told that there is no way",
+            BOUND_SECONDS,
+        )
+        lab.until(lambda status: exit_of(lab, "emil", "2001:db8:f00::/56") == "exit-leipzig", "emil goes elsewhere")
+        lines = Lines(lab, address_of(lab, "alice"))
+        assert lab.probe("alice", seconds=1.0)["answered"] == 0
+        assert lines.count(address_of(lab, "alice")) == {}
+    finally:
+        lab.heal()
+    await_served(lab, SERVED)
+    lab.until(lambda status: exit_of(lab, "emil", "2001:db8:f00::/56") == "exit-kiel", "emil is back")
