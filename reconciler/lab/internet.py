@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from ipaddress import IPv6Network
 
-from reconciler.lab.file import End, Internet, networks
+from reconciler.lab.fields import End
+from reconciler.lab.file import Internet, networks
 from reconciler.lab.layout import line_end, link_local, tunnel_interface
 from reconciler.lab.namespaces import Place
 from reconciler.lab.programs import ProgramError, ip, run

@@ -29,7 +29,8 @@ from reconciler import backends
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.lab import places
 from reconciler.lab.disks import PROGRAMS
-from reconciler.lab.file import INTERNET, LabFile, load
+from reconciler.lab.fields import INTERNET
+from reconciler.lab.file import LabFile, load
 from reconciler.lab.folders import Folder
 from reconciler.lab.internet import Providers
 from reconciler.lab.layout import client_end, layout

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv6Address
 
-from reconciler.lab.file import INTERNET, End, LabFile
+from reconciler.lab.fields import INTERNET, End
+from reconciler.lab.file import LabFile
 
 LONGEST_INTERFACE_NAME = 15
 

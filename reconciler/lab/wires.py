@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.core.errors import RefusedError
-from reconciler.lab.file import INTERNET, End
+from reconciler.lab.fields import INTERNET, End
 from reconciler.lab.layout import Cable, Layout, hardware_address
 from reconciler.lab.namespaces import Place
 from reconciler.lab.programs import ProgramError, ip, run

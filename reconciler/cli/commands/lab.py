@@ -85,7 +85,8 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     """
     from reconciler.cli import exit_codes, lab_text
     from reconciler.core.errors import StellwerkError
-    from reconciler.lab.file import load, name_problem
+    from reconciler.lab.fields import name_problem
+    from reconciler.lab.file import load
     from reconciler.lab.laboratory import Start, await_sync
 
     found = load(str(file))
