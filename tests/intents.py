@@ -157,4 +157,20 @@ def _mesh(draw: st.DrawFn, tunnels: list[str]) -> dict[str, Any]:
                 for prefix in draw(st.lists(st.sampled_from(EXITS), unique=True, max_size=3))
             ],
         }
+    if draw(st.booleans()):
+        found["firewall"] = draw(_firewall(found.get("exit", {}).get("prefixes", [])))
     return found
+
+
+@st.composite
+def _firewall(draw: st.DrawFn, exits: list[dict[str, Any]]) -> dict[str, Any]:
+    wall: dict[str, Any] = draw(st.sampled_from([{}, {"anti_spoofing": False}, {"clamp_mss": False}]))
+    translated = draw(st.lists(st.sampled_from(range(len(exits))), unique=True)) if exits else []
+    for number in translated:
+        out = exits[number]["via"]["interface"]
+        entry = {"from": f"fd00:{number + 1}::/48", "out": out}
+        if draw(st.booleans()):
+            wall = {**wall, "translate": [*wall.get("translate", []), {**entry, "to": f"2001:db8:f{number}::/48"}]}
+        else:
+            wall = {**wall, "masquerade": [*wall.get("masquerade", []), entry]}
+    return wall

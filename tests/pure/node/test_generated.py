@@ -3,42 +3,19 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intent.expansion import expand, references
+from intent.expansion import expand
 from intent.loading import loads
-from intent.references import (
-    AdvertisedUplinks,
-    HostAddress,
-    KernelLinkKind,
-    PresharedKeyFile,
-    PrivateKeyFile,
-    Reference,
-    References,
-    ResolvedKey,
-)
 from intent.resources.resource import Resource
-from intent.secrets import PresharedKey, PrivateKey
 from reconciler.backends.fake import FakeNode, KilledError
 from reconciler.core.inventory import InventoryInMemory
 from reconciler.core.reconcile import Round, apply, look
 from tests.intents import careful_node_files
-
-
-def _value(reference: Reference[object]) -> object:
-    if isinstance(reference, PrivateKeyFile):
-        return ResolvedKey(PrivateKey(reference.path.encode().ljust(32, b"k")[-32:]), generated=True)
-    if isinstance(reference, PresharedKeyFile):
-        return PresharedKey(b"p" * 32)
-    if isinstance(reference, HostAddress):
-        return ("192.0.2.77", "192.0.2.78")
-    if isinstance(reference, AdvertisedUplinks):
-        return ()
-    assert isinstance(reference, KernelLinkKind)
-    return True
+from tests.pure.intent.conftest import resolved
 
 
 def _desired(text: str) -> tuple[Resource, ...]:
     node = loads(text.replace("$folder", "/run/test").encode(), "generated.yaml")
-    return tuple(expand(node, References({reference: _value(reference) for reference in references(node)})))
+    return tuple(expand(node, resolved(node, generated=True)))
 
 
 def _node() -> FakeNode:
