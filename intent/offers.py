@@ -15,6 +15,9 @@ class Cause(StrEnum):
     CARRIER = "carrier"
     CHECKS = "checks"
     UNKNOWN = "unknown"
+    """Its checks have not said anything yet."""
+    NO_PREFIX = "prefix"
+    """There is nothing to be offered now, since no prefix is delegated for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,7 +302,7 @@ def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:
         return
     for entry, fitness, prefix, reason in _now(exit_, node, references):
         if prefix is None:
-            yield Offer("exit", str(entry.prefix), (), Withheld(Cause.UNKNOWN, reason))
+            yield Offer("exit", str(entry.prefix), (), Withheld(Cause.NO_PREFIX, reason))
             continue
         keys = tuple(one.key for one in _announced(entry, prefix, mesh))
         yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references))

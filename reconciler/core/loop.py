@@ -30,7 +30,7 @@ from reconciler.core.history import History
 from reconciler.core.intents import Document, Given, Intents, IntentStore
 from reconciler.core.inventory import InventoryStore
 from reconciler.core.notices import Notices
-from reconciler.core.offers import OfferBook
+from reconciler.core.offers import OfferBook, undecided
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
 from reconciler.core.schedule import DirtySet, Timer
@@ -407,8 +407,10 @@ class Loop:
 
     @property
     def awaits_checks(self) -> bool:
-        """Whether checks after a roll-back are still to come."""
-        return self._rolled_back and self.wanted is not None and bool(self.wanted.checks)
+        """Whether checks are still to come: those after a roll-back, or the first of something that is offered."""
+        if self.wanted is None:
+            return False
+        return (self._rolled_back and bool(self.wanted.checks)) or undecided(self.wanted.offers)
 
     def _round_where_due(self, now: float) -> bool:
         """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""

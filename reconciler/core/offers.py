@@ -16,8 +16,9 @@ OVER = {
     Cause.CARRIER: "its interface is up and has a carrier",
     Cause.CHECKS: "its checks pass again",
     Cause.UNKNOWN: "its checks pass",
+    Cause.NO_PREFIX: "a prefix is delegated for it",
 }
-FAULTS = frozenset({Cause.CARRIER, Cause.CHECKS})
+FAULTS = frozenset({Cause.CARRIER, Cause.CHECKS, Cause.NO_PREFIX})
 """What nobody asked for: it makes the node degraded."""
 
 
@@ -74,6 +75,11 @@ def state(offer: Offer, seen: Look | None) -> str:
 def faults(offers: Iterable[Offer]) -> Iterator[str]:
     """Yield in words what keeps things from being offered though nobody asked for that."""
     return _withdrawn(one for one in offers if _cause(one) in FAULTS)
+
+
+def undecided(offers: Iterable[Offer]) -> bool:
+    """Return whether it is still to be found out of something whether it is fit."""
+    return any(_cause(one) is Cause.UNKNOWN for one in offers)
 
 
 def notes(offers: Iterable[Offer]) -> Iterator[str]:
