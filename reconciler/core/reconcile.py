@@ -88,6 +88,7 @@ class Rounds:
         self._last: Look | None = None
         self._last_desired = Desired()
         self._last_stuck: Set[Key] = frozenset()
+        self._untold: set[Key] = set()
         self.retries = Retries(random)
         self.fights = Fights(random)
 
@@ -142,13 +143,13 @@ class Rounds:
         """Return the keys on which nothing is to be done now.
 
         What failed waits for its time, as does what is fought over, and what hangs together with something that is
-        not ours and in the way is left as it is. That something is gone can be told all the same.
+        not ours and in the way is left as it is. That something is gone can be told all the same, unless that failed.
         """
         in_the_way = _standing_on({conflict.over for conflict in seen.plan.conflicts}, desired)
         connected = seen.plan.connected(in_the_way) if in_the_way else in_the_way
         told = {one.key for one in seen.plan.operations if one.impact is Impact.RETRACTION}
-        left = {*self.fights.held(now), *in_the_way, *connected}.difference(told)
-        return frozenset(left.union(self.retries.held(now)))
+        left = {*self.retries.held(now), *self.fights.held(now), *in_the_way, *connected}
+        return frozenset(left - (told - self._untold))
 
     def open(self, seen: Look, desired: Desired, now: float) -> bool:
         """Return whether there is anything to do now."""
@@ -213,9 +214,10 @@ class Rounds:
                 self.retries.failed(key, table, undone, now)
         lasting = done - again if again else done
         self.retries.succeeded(lasting)
+        told = {key for key, outcome in ends.items() if outcome.operation.impact is Impact.RETRACTION}
+        self._untold = (self._untold | told) & self.retries.failures.keys() - (ends.keys() - told)
         # Nobody undoes that.
-        done = {key for key in done if ends[key].operation.impact is not Impact.RETRACTION}
-        lasting = lasting & done
+        done, lasting = done - told, lasting - told
         fought = {
             key
             for key in self._made & lasting

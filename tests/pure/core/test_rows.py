@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import BabelConfiguration
 from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_interface import BabelInterface
@@ -69,6 +70,13 @@ TAIL = struct.pack("=HH32x", 36, 12) + struct.pack("=HHB3x", 5, 20, 0)
 """What the kernel ends a row with: RTA_CACHEINFO and RTA_PREF (rt6_fill_node)."""
 ANYTHING = Route(routing_table=TABLE, destination="2001:db8:9::/48", link="mesh0")
 PLACES = [("::/0", "2001:db8:1::/48"), ("::/0", "2001:db8:2::/48"), ("2001:db8:3::/48", "::/0")]
+ANNOUNCED = Inventory(
+    {
+        BabelAnnouncement(*place, SOCKET, None).key: {"socket": SOCKET, "route": ["route", TABLE, *place, 1024]}
+        for place in PLACES[1:]
+    }
+)
+"""Of what these routes were announced others are told when they have vanished."""
 
 
 class TellingNode(FakeNode):
@@ -149,7 +157,7 @@ def request_of(deed: str, route: Route) -> NetlinkRequest:
 def test_what_was_told_row_by_row_is_what_a_look_sees(
     rounds: list[list[tuple[str, Route]]], wanted: list[Route], digests: bool, data: st.DataObject
 ) -> None:
-    node, inventory = TellingNode(digests), InventoryInMemory().load()
+    node, inventory = TellingNode(digests), ANNOUNCED
     desired = Desired({one.key: one for one in wanted}.values() or [ANYTHING])
     observer = Observer([node])
     observer.look(desired, inventory)
@@ -166,7 +174,7 @@ def take_rounds(
     rounds: list[list[tuple[str, Route]]],
     data: st.DataObject,
 ) -> None:
-    inventory = Inventory()
+    inventory = ANNOUNCED
     for deeds in rounds:
         told: list[RowNews] = []
         tables: set[str] = set(data.draw(st.sets(st.sampled_from(["rule", "route"]), max_size=1)))

@@ -163,6 +163,29 @@ def test_that_it_is_lost_again_and_again_is_no_fight(scene: Scene) -> None:
         assert "b" in scene.world.things
 
 
+def test_it_is_told_though_it_could_not_be_made_just_now(scene: Scene) -> None:
+    scene.world.refuses = frozenset("b")
+    scene.loses("b")
+    assert scene.round(WANT).outcomes[0].result is Result.FAILED
+    assert key("b") in scene.rounds.retries.held(scene.now)
+    scene.loses("x")
+    scene.world.refuses = frozenset()
+    assert scene.apply(WANT) == ["+b'", "!b", "-b'"]
+
+
+def test_what_could_not_be_taken_away_again_waits_for_its_time(scene: Scene) -> None:
+    scene.loses("x")
+    # A thing of another's, which nobody may remove.
+    scene.world.refuses = frozenset(["b'"])
+    scene.world.things["b'"] = Thing(name="b'", size=7, marked=False)
+    done = scene.round(WANT)
+    assert done.outcomes[0].result is Result.FAILED
+    assert not scene.rounds.open(done.remaining, WANT, scene.now)
+    scene.world.refuses = frozenset()
+    scene.rounds.begin()
+    assert scene.apply(WANT) == ["-b'", "+b'", "!b", "-b'"]
+
+
 def test_it_is_told_though_repairs_are_fought_over(scene: Scene) -> None:
     while key("b") not in scene.rounds.fights.held(scene.now):
         scene.loses("a")
