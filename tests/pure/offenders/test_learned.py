@@ -7,8 +7,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intent.offences import Announced, Offence, Prefixes, Touch
+from intent.offences import Announced, Offence, Prefixes, Touch, draws
 from intent.resources.babel_learned import MOST_KEPT, LearnedRoutes
+from intent.resources.babel_route import BabelRoute
 from intent.resources.babel_wire import RouteRow, XrouteRow
 from tests.pure.offenders.prefixes import pairs
 
@@ -56,7 +57,15 @@ def test_two_routers_are_two_rows() -> None:
 
 def test_what_was_retracted_or_is_our_own_is_none() -> None:
     place = ("::/0", "::/0")
-    assert read([line(place, metric=65535), line(place, router="02:01")], own=("02:01",)) == []
+    assert read([line(place, metric=65535, installed="no"), line(place, router="02:01")], own=("02:01",)) == []
+
+
+def test_what_babeld_keeps_as_unreachable_draws_traffic_and_is_no_offender_any_more() -> None:
+    place = Prefixes("::/0", "2001:db8:42:1::/64")
+    (row,) = read([line(place, metric=65535)], EXIT)
+    assert draws(row.touch, place)
+    assert BabelRoute.decode(row, None) is None
+    assert BabelRoute.decode(row._replace(metric=65534), None) is not None
 
 
 def test_what_we_retract_ourselves_is_not_ours_any_more() -> None:
@@ -78,7 +87,7 @@ def test_a_flood_is_cut() -> None:
 
 @given(st.lists(st.tuples(pairs, st.integers(0, 65535), st.sampled_from(["02:0d", "02:0e"])), max_size=20))
 def test_it_tells_what_touches_us_and_nothing_else(routes: list[tuple[Prefixes, int, str]]) -> None:
-    lines = [line(route, router, metric) for route, metric, router in routes]
+    lines = [line(route, router, metric, "no") for route, metric, router in routes]
     ours = Announced([Prefixes(EXIT.destination, EXIT.source)])
     expected = {(*route, router) for route, metric, router in routes if metric < 65535 and ours.touched_by(route)}
     assert {(row.destination, row.source, row.router_id) for row in read(lines, EXIT)} == expected
