@@ -124,20 +124,20 @@ def _topology(status: Json) -> Iterator[str]:
     signs = {"up": "──", "silent": click.style("//", fg="red"), "no carrier": click.style("><", fg="red")}
     rows = []
     for cable in status["wires"]:
-        ends = [printable(end) + signs[state] for end, state in cable["ends"].items()]
-        facts = []
-        if cable["delay_milliseconds"]:
-            facts.append(f"{cable['delay_milliseconds']:g} ms")
-        if cable["loss_percent"]:
-            facts.append(f"{cable['loss_percent']:g} % loss")
-        if not all(state == "up" for state in cable["ends"].values()):
-            facts.append(click.style("broken", fg="red"))
-        first, *others = ends
-        rest = [f"{signs[cable['ends'][name]]}{printable(name)}" for name in list(cable["ends"])[1:]]
-        del others
-        name = cable["name"] if cable["is_wire"] else ""
-        rows.append((first, f"{name}", "  ".join(rest), ", ".join(facts)))
+        (first, state), *others = cable["ends"].items()
+        left = printable(first) + signs[state]
+        right = "  ".join(signs[state] + printable(end) for end, state in others)
+        rows.append((left, cable["name"] if cable["is_wire"] else "", right, ", ".join(_facts(cable))))
     yield from _table(("end", "wire", "other ends", ""), rows)
+
+
+def _facts(cable: Json) -> Iterator[str]:
+    if cable["delay_milliseconds"]:
+        yield f"{cable['delay_milliseconds']:g} ms"
+    if cable["loss_percent"]:
+        yield f"{cable['loss_percent']:g} % loss"
+    if not all(state == "up" for state in cable["ends"].values()):
+        yield click.style("broken", fg="red")
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

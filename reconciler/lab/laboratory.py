@@ -300,7 +300,7 @@ class Start:
 
     def build(self, tell: Callable[[str], None]) -> Lab:
         """Return the lab once it is built; ``tell`` hears of each step. Raises StellwerkError."""
-        while line := self._answers.readline():
+        while line := self._line():
             told = _checked(json.loads(line))
             if "step" in told:
                 tell(told["step"])
@@ -309,6 +309,12 @@ class Start:
                 return Lab(self.folder)
         said = self.folder.log.read_text(errors="replace").strip().splitlines()
         raise StellwerkError(f"the keeper of the lab died: {said[-1] if said else 'without a word'}")
+
+    def _line(self) -> bytes:
+        try:
+            return self._answers.readline()
+        except TimeoutError as exc:
+            raise StellwerkError(f"the lab is not built after {_BUILD_SECONDS:.0f} s: a command that hangs?") from exc
 
     def stay(self) -> None:
         """Have the lab go on by itself."""
