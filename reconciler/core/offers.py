@@ -57,7 +57,7 @@ class OfferBook:
             since = axis.wall if why is None or why.since is None else why.since
             told = {"kind": one.kind, "name": one.name, "state": state(one, seen), "since": round(since, 3)}
             if why is not None:
-                told |= {"cause": str(why.cause), "reason": why.reason, "until": why.until}
+                told |= {"cause": str(why.cause), "reason": why.reason, "until": why.until and round(why.until, 3)}
             found.append(told)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -69,6 +70,9 @@ def undrain(loop: Loop, store: DrainStore, request: DrainRequest) -> tuple[str, 
     if not drains.orders:
         raise RefusedError("nothing is drained")
     names = _chosen(request.names, [one.name for one in drains.orders], "is not drained")
+    # How it was before is known then, and what changes is told. Nothing held is no reason to keep an order.
+    with suppress(RefusedError):
+        loop.offered()
     store.save_drains(drains.without(names))
     loop.references_changed()
     return names
