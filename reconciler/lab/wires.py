@@ -82,7 +82,10 @@ class Wires:
         """Return whether an end is ``up``, ``silent`` or without ``carrier``."""
         cable = self.layout.at[end]
         found = [self.breaks[name] for name in (str(end), end.place, cable.name) if name in self.breaks]
-        if any(one.carrier for one in found):
+        # Between two there is no switch that would go on giving a carrier.
+        across = [other for other in cable.ends if other != end] if len(cable.ends) == 2 else []
+        beyond = [self.breaks[name] for other in across for name in (str(other), other.place) if name in self.breaks]
+        if any(one.carrier for one in (*found, *beyond)):
             return "no carrier"
         return "silent" if found or end not in self._plugged else "up"
 
@@ -102,9 +105,9 @@ class Wires:
         return ends
 
     def _set(self, ends: list[End]) -> None:
-        """Have the ports at these ends as they are to be."""
+        """Have the ports of the cables at these ends as they are to be."""
         lines = []
-        for end in ends:
+        for end in dict.fromkeys(one for end in ends for one in self.layout.at[end].ends):
             if end not in self._plugged:
                 continue
             cable = self.layout.at[end]

@@ -92,6 +92,15 @@ def test_a_wire_can_lose_its_carrier(lab: Lab) -> None:
     assert "LOWER_UP" in lab.run("roof", "ip", "link", "show", "mesh0").stdout
 
 
+def test_a_cable_between_two_has_a_carrier_at_both_ends_or_at_none(lab: Lab) -> None:
+    lab.break_("roof:lan0", carrier=True)
+    try:
+        assert "NO-CARRIER" in lab.run("alice", "ip", "link", "show", "eth0").stdout
+    finally:
+        lab.heal("roof:lan0")
+    assert "LOWER_UP" in lab.run("alice", "ip", "link", "show", "eth0").stdout
+
+
 def test_what_is_not_there_cannot_be_broken(lab: Lab) -> None:
     with pytest.raises(RefusedError, match="neither a wire, a node, nor a node's interface; there are cable"):
         lab.break_("kabel")
