@@ -37,14 +37,15 @@ class LearnedRoutes:
     ) -> list[RouteRow]:
         """Return the routes that others than ``own_ids`` announce and that touch what is announced here.
 
-        Of those by which one router announces the same prefixes it is the one in use, or else the best. What cannot be
-        used is left out: it has been retracted. So is a line that cannot be read.
+        Of those by which one router announces the same prefixes it is the one in use, or else the best. What has been
+        retracted is left out, unless babeld keeps an unreachable route in its place, which is as good as the route was
+        at drawing traffic. A line that cannot be read is left out too.
         """
         self._announce(announced)
         best: dict[tuple[Prefixes, str], RouteRow] = {}
         for line, touch in self._touching(lines):
             row = _read(socket, line, touch)
-            if row is None or row.metric >= INFINITY or row.router_id in own_ids:
+            if row is None or row.router_id in own_ids or (row.metric >= INFINITY and not row.installed):
                 continue
             place = (Prefixes(row.destination, row.source), row.router_id)
             known = best.get(place)
@@ -84,8 +85,8 @@ class LearnedRoutes:
             return None
 
 
-def _order(row: RouteRow) -> tuple[bool, int, str, str]:
-    return not row.installed, row.metric, row.neighbour, row.interface
+def _order(row: RouteRow) -> tuple[bool, bool, int, str, str]:
+    return row.metric >= INFINITY, not row.installed, row.metric, row.neighbour, row.interface
 
 
 def _read(socket: str, line: bytes, touch: Touch) -> RouteRow | None:

@@ -10,7 +10,7 @@ from intent.offences import Offence, Prefixes, Touch
 from intent.refusals import REFUSAL_METRIC
 from intent.resources.babel_announcement import BabelAnnouncement, announcement_key
 from intent.resources.babel_daemon import BabelDaemon
-from intent.resources.babel_wire import RouteRow, daemon_key
+from intent.resources.babel_wire import INFINITY, RouteRow, daemon_key
 from intent.resources.resource import Change, Key, Notice, Request, Resource
 from intent.resources.route import Route, route_key
 
@@ -121,8 +121,8 @@ class BabelRoute(Resource):
 
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:
-        """Return the route in a row."""
-        if not isinstance(row, RouteRow):
+        """Return the route in a row, ``None`` for one that is announced no more and only kept as unreachable."""
+        if not isinstance(row, RouteRow) or row.metric >= INFINITY:
             return None
         return cls(
             destination=row.destination,
