@@ -60,20 +60,19 @@ class Fitness:
         """Take the name, the interface that leads out, the checks and how they are judged."""
         self._drained = Drained(name)
         self._carrier = carrier
-        self._health = CheckedHealth(name, checks, terms.every, terms.fall, terms.rise) if checks else None
+        # Also without checks: once there are some, what was announced stays so until they have said something.
+        self._health = CheckedHealth(name, checks, terms.every, terms.fall, terms.rise)
 
     def references(self) -> Iterator[Reference[Any]]:
         """Yield what has to be looked up."""
         yield self._drained
         yield self._carrier
-        if self._health is not None:
-            yield self._health
+        yield self._health
 
     def withheld(self, references: References) -> Withheld | None:
         """Return why the exit is not to be offered, ``None`` when it is."""
         carriers = {self._carrier.name: references[self._carrier]}
-        health = None if self._health is None else references[self._health]
-        return withheld(references[self._drained], carriers, health)
+        return withheld(references[self._drained], carriers, references[self._health])
 
 
 def check_values(items: tuple[CheckItem, ...], terms: HealthTerms, node: Node) -> tuple[Check, ...]:

@@ -56,8 +56,8 @@ class Health:
 class CheckedHealth(Reference[Health]):
     """Whether something is fit by its checks, all of which are carried out each ``every_seconds``.
 
-    So many failures in a row, ``fall``, make it unfit, and so many passes, ``rise``, fit again. ``of`` names it: until
-    other checks than before have said something, what is held of it holds on.
+    So many failures in a row, ``fall``, make it unfit, and so many passes, ``rise``, fit again. Without checks it is
+    fit. ``of`` names it: until other checks than before have said something, what is held of it holds on.
     """
 
     of: str
@@ -91,17 +91,17 @@ class Drained(Reference[DrainOrder | None]):
         return "not drained any more" if after is None else f"drained by hand{_why(after)}"
 
 
-def withheld(drain: DrainOrder | None, carriers: Mapping[str, Carrier], health: Health | None) -> Withheld | None:
+def withheld(drain: DrainOrder | None, carriers: Mapping[str, Carrier], health: Health) -> Withheld | None:
     """Return what keeps something from being offered, ``None`` where nothing does.
 
-    ``carriers`` are those of the interfaces that it needs, by name; ``health`` is ``None`` for what has no checks.
+    ``carriers`` are those of the interfaces that it needs, by name.
     """
     if drain is not None:
         return Withheld(Cause.DRAINED, f"drained by hand{_why(drain)}", drain.since, drain.until)
     for name, carrier in carriers.items():
         if carrier is not Carrier.READY:
             return Withheld(Cause.CARRIER, f"{name} {carrier}")
-    if health is None or health.fit:
+    if health.fit:
         return None
     if health.fit is None:
         return Withheld(Cause.UNKNOWN, "its checks have not said anything yet")

@@ -32,6 +32,7 @@ JITTER = 0.1
 KEEP_SECONDS = 600.0
 """How long what is known of checks that are not asked for is kept: a change that is undone asks for them again."""
 WELL = "all checks pass"
+UNCHECKED = Judgement(fit=True)
 
 
 def fingerprint(checks: Checks) -> str:
@@ -63,7 +64,7 @@ class HealthOnce(Resolver[CheckedHealth]):
     ) -> None:
         self._store, self._keep, self._carry_out = store, keep, carry_out
         self._clock = clock or MachineClock()
-        self._found: dict[Checks, Judgement] = {}
+        self._found: dict[Checks, Judgement] = {(): UNCHECKED}
 
     def resolve(self, reference: CheckedHealth) -> Resolution:
         """Return what the checks say."""
@@ -72,15 +73,17 @@ class HealthOnce(Resolver[CheckedHealth]):
     def resolve_all(self, references: Iterable[CheckedHealth]) -> dict[CheckedHealth, Resolution]:
         """Return what all the checks say."""
         wanted = tuple(references)
-        if wanted and not self._found and self._store is not None and self._store.watched():
-            known = {one.checks: one.judgement() for one in _kept(self._store, self._clock)}
-            marks = {one.checks: fingerprint(one.checks) for one in wanted}
-            self._found |= {checks: known[mark] for checks, mark in marks.items() if mark in known}
         new = tuple(dict.fromkeys(one.checks for one in wanted if one.checks not in self._found))
+        if new and self._store is not None and self._store.watched():
+            known = {one.checks: one.judgement() for one in _kept(self._store, self._clock)}
+            marks = {checks: fingerprint(checks) for checks in new}
+            self._found |= {checks: known[mark] for checks, mark in marks.items() if mark in known}
+            new = tuple(checks for checks in new if checks not in self._found)
         if new:
             self._find_out(new)
             if self._keep and self._store is not None:
-                _save(self._store, self._clock, [(one.checks, (one.of,), self._found[one.checks]) for one in wanted])
+                found = [(one.checks, (one.of,), self._found[one.checks]) for one in wanted if one.checks]
+                _save(self._store, self._clock, found)
         return {reference: _resolution(self._found[reference.checks]) for reference in wanted}
 
     def _find_out(self, new: Sequence[Checks]) -> None:
@@ -141,10 +144,10 @@ class WatchedHealth(Resolver[CheckedHealth]):
     def resolve_all(self, references: Iterable[CheckedHealth]) -> dict[CheckedHealth, Resolution]:
         """Return what is known now, and from now on have the checks of these and no others carried out."""
         wanted = tuple(references)
-        self._attend(wanted)
+        self._attend([one for one in wanted if one.checks])
         found: dict[CheckedHealth, Resolution] = {}
         for reference in wanted:
-            judgement = self._watches[reference.checks].judgement
+            judgement = self._watches[reference.checks].judgement if reference.checks else UNCHECKED
             if judgement.fit is None:
                 judgement = self._by_name.get(reference.of, judgement)
             else:

@@ -72,6 +72,19 @@ def test_a_pulled_cable_withdraws_the_exits_at_once(place: Place) -> None:
     daemon.until(lambda status: status["health"]["state"] == "healthy", "all well")
 
 
+def test_an_uplink_that_is_set_down_here_withdraws_the_exits(place: Place) -> None:
+    """The kernel takes the routes away by itself then; the neighbour is told all the same."""
+    daemon = place.synced(UNCHECKED)
+    place.node.namespace.ip("link", "set", "wan", "down")
+    begun = time.monotonic()
+    until(lambda: not place.heard(), "the end of the exits at the neighbour")
+    print("seconds until an uplink that is down is heard", time.monotonic() - begun)
+    daemon.until(lambda status: status["sync"]["state"] == "synced", "a node in sync")
+    assert _offer(daemon, FIRST)["reason"] == "wan is down"
+    place.node.namespace.ip("link", "set", "wan", "up")
+    until(lambda: place.heard() == set(PREFIXES), "both exits at the neighbour")
+
+
 def test_a_drained_exit_is_gone_when_the_command_ends_and_back_after_undrain(place: Place) -> None:
     daemon = place.synced(CHECKED)
     said = place.node.stellwerk("drain", FIRST, "--reason", "new kernel", *place.node.state())

@@ -139,6 +139,15 @@ def test_with_other_checks_the_verdict_holds_until_they_have_said_something(benc
     assert bench.ask(exit_("a", TUNNEL))[0].fit is False
 
 
+def test_an_exit_that_gets_checks_stays_announced_until_they_have_said_something(bench: Bench) -> None:
+    assert bench.ask(exit_("a", ()))[0].fit is True
+    assert bench.watched.due() == math.inf
+    assert bench.ask(exit_("a"))[0].fit is True
+    bench.uplinks.dead = {"2001:db8::1"}
+    assert bench.step()
+    assert bench.ask(exit_("a"))[0].fit is False
+
+
 def test_checks_that_are_not_asked_for_are_not_carried_out(bench: Bench) -> None:
     bench.ask(exit_("a"))
     bench.ask()
