@@ -150,6 +150,17 @@ def test_what_cannot_be_seen_has_not_vanished(scene: Scene) -> None:
     assert scene.plan(WANT) == ["-b", "?a", "?b"]
 
 
+def test_what_came_by_itself_with_its_whole_is_retracted_like_what_we_waited_for(scene: Scene) -> None:
+    scene.loses("x")
+    scene.round(WANT)
+    scene.foreign("x")
+    # It still shows, or shows again before it is waited for.
+    scene.world.things["b"] = parse("echo b whole=a foreign")[0]
+    assert scene.apply(WANT) == ["+a"]
+    scene.loses("x")
+    assert scene.apply(WANT) == ["+b'", "!b", "-b'"]
+
+
 def test_that_it_is_lost_again_and_again_is_no_fight(scene: Scene) -> None:
     for _ in range(20):
         scene.loses("x")
@@ -157,9 +168,7 @@ def test_that_it_is_lost_again_and_again_is_no_fight(scene: Scene) -> None:
         assert [outcome.operation.impact for outcome in done.outcomes] == [Impact.RETRACTION]
         assert not done.fought
         scene.foreign("x")
-        # Long enough for a repair to be let.
-        scene.now += 1000.0
-        scene.round(WANT)
+        assert not scene.round(WANT).fought
         assert "b" in scene.world.things
 
 
