@@ -107,7 +107,7 @@ class Wires:
     def _set(self, ends: list[End]) -> None:
         """Have the ports of the cables at these ends as they are to be."""
         lines = []
-        for end in dict.fromkeys(one for end in ends for one in self.layout.at[end].ends):
+        for end in dict.fromkeys(other for one in ends for other in self.layout.at[one].ends):
             if end not in self._plugged:
                 continue
             cable = self.layout.at[end]
