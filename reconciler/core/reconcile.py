@@ -16,7 +16,7 @@ from reconciler.core.errors import RefusedError, StaleError, StellwerkError, Uns
 from reconciler.core.inventory import Inventory, InventoryStore
 from reconciler.core.observe import Observation, Observer
 from reconciler.core.plan import Impact, Plan
-from reconciler.core.relations import references
+from reconciler.core.relations import references, retractable
 from reconciler.core.retries import Fights, Random, Retries
 
 
@@ -216,8 +216,9 @@ class Rounds:
         self.retries.succeeded(lasting)
         told = {key for key, outcome in ends.items() if outcome.operation.impact is Impact.RETRACTION}
         self._untold = (self._untold | told) & self.retries.failures.keys() - (ends.keys() - told)
-        # Nobody undoes that.
+        # Nobody undoes that, and what has vanished and comes again is no repair.
         done, lasting = done - told, lasting - told
+        self._made -= told | {whole for key in told if (whole := ends[key].operation.resource.part_of()) is not None}
         fought = {
             key
             for key in self._made & lasting
@@ -241,6 +242,8 @@ class Rounds:
     def forget_what_is_gone(self, seen: Look, desired: Desired) -> None:
         """Drop from the inventory what somebody else has removed: made again by others, it would not be ours.
 
+        What came by itself with its whole, which is ours, is written down: others may have to be told when it vanishes.
+
         What cannot be written now is dropped after a later look, and what others are to be told of when they are.
         """
         observation = seen.observation
@@ -252,9 +255,16 @@ class Rounds:
             for key in inventory.entries
             if key not in observation.resources and key not in desired.by_key and key not in observation.vanished
         ]
-        if gone:
+        used = [
+            (want, observation.resources[key])
+            for kind, (keys, members) in desired.kinds.items()
+            if retractable(kind)
+            for key, want in zip(keys, members, strict=True)
+            if key not in inventory.entries and key in observation.resources and want.part_of() in observation.owned
+        ]
+        if gone or used:
             with suppress(StellwerkError):
-                self._store.save(inventory.without(gone))
+                self._store.save(inventory.without(gone).with_made(used))
 
 
 def look(desired: Iterable[Resource], backends: Sequence[Backend], store: InventoryStore) -> Look:
