@@ -15,8 +15,6 @@ from reconciler.lab.laboratory import Lab
 from tests.failover.lines import exit_of, run
 
 LABS = Path(__file__).parents[2] / "examples" / "lab"
-SHARED = "2001:db8:f00::/56"
-"""The prefix that two exits serve, in both labs."""
 EVERY_SECONDS = 0.02
 BOUND_SECONDS = 30.0
 """A client whose prefix another exit serves goes on within this time, whatever fails: the promise."""
@@ -138,7 +136,7 @@ def await_well(failure: Failure, lab: Lab) -> None:
     """Wait until all nodes are in sync, the client's traffic goes through the exit that is to fail, and is answered."""
     lab.until_synced(PATIENCE_SECONDS)
     lab.until(
-        lambda status: exit_of(lab, failure.client, SHARED) == failure.exit,
+        lambda status: exit_of(status, failure.client) == failure.exit,
         f"{failure.client} goes through {failure.exit}",
         PATIENCE_SECONDS,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv6Interface
+import re
+from ipaddress import IPv6Interface, IPv6Network
+from typing import Any
 
 from reconciler.lab.laboratory import Lab
 
@@ -21,13 +23,14 @@ class Lines:
         links = json.loads(run(lab, INTERNET, "ip", "-j", "link", "show"))
         self._interfaces = [link["ifname"] for link in links if "-" in link["ifname"]]
         named = {(where, address): _counter(where, address) for where in self._interfaces for address in addresses}
-        declared = "".join(f'counter "{name}" {{ }};' for name in named.values())
-        counters = "".join(
-            f'iifname "{where}" ip6 saddr {address} counter name "{name}";' for (where, address), name in named.items()
+        declared = "\n".join(f"counter {name} {{ }}" for name in named.values())
+        rules = "\n".join(
+            f'iifname "{where}" ip6 saddr {address} counter name "{name}"' for (where, address), name in named.items()
         )
         # Before the providers refuse what has a source that is not the node's: that would be a leak too.
-        chain = f"chain all {{ type filter hook prerouting priority -400; {counters} }};"
-        run(lab, INTERNET, "nft", f"table {TABLE}; delete table {TABLE}; table {TABLE} {{ {declared} {chain} }};")
+        chain = f"chain count {{\ntype filter hook prerouting priority -400\n{rules}\n}}"
+        ruleset = f"table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n{declared}\n{chain}\n}}\n"
+        run(lab, INTERNET, "nft", "-f", "-", text=ruleset)
 
     def count(self, address: str) -> dict[str, int]:
         """Return how many packets from an address came in so far, by the node whose line it was; none are left out."""
@@ -42,12 +45,12 @@ class Lines:
 
 
 def _counter(interface: str, address: str) -> str:
-    return f"{interface}_{address.replace(':', '_')}"
+    return re.sub(r"\W", "_", f"{interface}_{address}")
 
 
-def run(lab: Lab, place: str, *command: str) -> str:
-    """Return what a program says in a place of the lab. It must end well."""
-    done = lab.run(place, *command)
+def run(lab: Lab, place: str, *command: str, text: str | None = None) -> str:
+    """Return what a program, which is told a text, says in a place of the lab. It must end well."""
+    done = lab.run(place, *command, text=text)
     assert done.returncode == 0, f"{place}: {' '.join(command)}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -57,10 +60,10 @@ def address_of(lab: Lab, client: str) -> str:
     return str(IPv6Interface(lab.status()["clients"][client]["address"]).ip)
 
 
-def exit_of(lab: Lab, client: str, prefix: str) -> str | None:
-    """Return the exit through which the client's node sends what is from the prefix."""
-    status = lab.status()
-    node = status["clients"][client]["at"].partition(":")[0]
-    babeld = status["nodes"][node]["babeld"]
-    ways = [way["exit"] for way in babeld["defaults"] if way["from"] == prefix] if babeld else []
+def exit_of(status: dict[str, Any], client: str) -> str | None:
+    """Return the exit through which the client's node sends what is from the client, by a status of the lab."""
+    told = status["clients"][client]
+    babeld = status["nodes"][told["at"].partition(":")[0]]["babeld"]
+    address = IPv6Interface(told["address"]).ip
+    ways = [way["exit"] for way in babeld["defaults"] if address in IPv6Network(way["from"])] if babeld else []
     return ways[0] if ways else None

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 
 from reconciler.lab.laboratory import Lab
 from tests.failover.failures import PATIENCE_SECONDS
-from tests.failover.lines import HOST, Lines, address_of
+from tests.failover.lines import HOST, Lines, address_of, exit_of
 
 REQUESTS = 20
 
 
 def await_served(lab: Lab, served: Mapping[str, str]) -> None:
-    """Wait until every node is in sync and each of these clients is answered without a loss."""
+    """Wait until every node is in sync and each of these clients is answered through its exit, without a loss."""
     lab.until_synced(PATIENCE_SECONDS)
-    for client in served:
+    for client, exit_ in served.items():
+        lab.until(
+            lambda status, client=client, exit_=exit_: exit_of(status, client) == exit_,  # type: ignore[misc]
+            f"{client} goes through {exit_}",
+            PATIENCE_SECONDS,
+        )
         lab.until(
             lambda status, client=client: not lab.probe(client, seconds=0.5)["lost"],  # type: ignore[misc]
             f"{client} is answered",
