@@ -195,3 +195,22 @@ def test_what_needs_no_record_is_done_though_the_disk_is_full(node: RealStage) -
     node.disk.full.clear()
     node.run(400)
     assert node.status["sync"]["state"] == "synced"
+
+
+def test_half_of_a_replacement_is_not_done_again_and_again() -> None:
+    """The port that the kernel chose is let go, and what is to take the wished one waits for a key file."""
+    node = real_stage()
+    wireguard = [
+        {
+            "name": f"wg-gen{number}",
+            "private_key": {"file": f"/run/test/keys/wg{number}", "generate": True},
+            "mtu": 1280,
+            "listen_port": 51820 + number,
+        }
+        for number in range(2)
+    ]
+    node.file(json.dumps({"version": 1, "node": "n", "wireguard": wireguard}))
+    node.backend.fail(2, BusyError("not now"))
+    node.backend.fail(3, BusyError("not now"))
+    node.run(60)
+    assert node.status["sync"]["state"] == "synced"
