@@ -205,6 +205,7 @@ class Rounds:
         again = {operation.key for operation in left.operations}
         ends = _ends(outcomes)
         done = {key for key, outcome in ends.items() if outcome.result is Result.DONE}
+        half_done = _half_done(outcomes, ends)
         for key, outcome in ends.items() if again or len(done) < len(ends) else ():
             table = outcome.operation.resource.table
             if outcome.result is Result.FAILED and outcome.error is not None:
@@ -212,6 +213,9 @@ class Rounds:
             elif outcome.result is Result.DONE and key in again:
                 undone = StaleError(f"{key}: was done, and at a second look it was not so")
                 self.retries.failed(key, table, undone, now)
+            elif key in half_done & again:
+                half = StaleError(f"{key}: was removed, and what takes its place waits for {outcome.because}")
+                self.retries.failed(key, table, half, now)
         lasting = done - again if again else done
         self.retries.succeeded(lasting)
         told = {key for key, outcome in ends.items() if outcome.operation.impact is Impact.RETRACTION}
@@ -357,6 +361,14 @@ def _ends(outcomes: Sequence[Outcome]) -> dict[Key, Outcome]:
     if len(ends) < len(outcomes):
         ends |= {outcome.operation.key: outcome for outcome in outcomes if outcome.result is Result.FAILED}
     return ends
+
+
+def _half_done(outcomes: Sequence[Outcome], ends: Mapping[Key, Outcome]) -> frozenset[Key]:
+    """Return the objects that were removed to be made anew, which then was not tried."""
+    if len(ends) == len(outcomes):
+        return frozenset()
+    done = {outcome.operation.key for outcome in outcomes if outcome.result is Result.DONE}
+    return frozenset(key for key in done if ends[key].result is Result.SKIPPED)
 
 
 def _standing_on(keys: Set[Key], desired: Desired) -> frozenset[Key]:
