@@ -15,7 +15,7 @@ from reconciler.core.diff import diff
 from reconciler.core.errors import RefusedError, StaleError, StellwerkError, UnsupportedError
 from reconciler.core.inventory import Inventory, InventoryStore
 from reconciler.core.observe import Observation, Observer
-from reconciler.core.plan import Impact, Plan
+from reconciler.core.plan import Action, Impact, Plan
 from reconciler.core.relations import references, retractable
 from reconciler.core.retries import Fights, Random, Retries
 
@@ -205,7 +205,7 @@ class Rounds:
         again = {operation.key for operation in left.operations}
         ends = _ends(outcomes)
         done = {key for key, outcome in ends.items() if outcome.result is Result.DONE}
-        half_done = _half_done(outcomes, ends)
+        back = _half_done(outcomes, ends) & {one.key for one in left.operations if one.action is Action.DELETE}
         for key, outcome in ends.items() if again or len(done) < len(ends) else ():
             table = outcome.operation.resource.table
             if outcome.result is Result.FAILED and outcome.error is not None:
@@ -213,9 +213,11 @@ class Rounds:
             elif outcome.result is Result.DONE and key in again:
                 undone = StaleError(f"{key}: was done, and at a second look it was not so")
                 self.retries.failed(key, table, undone, now)
-            elif key in half_done & again:
-                half = StaleError(f"{key}: was removed, and what takes its place waits for {outcome.because}")
-                self.retries.failed(key, table, half, now)
+            elif key in back:
+                there = StaleError(
+                    f"{key}: was removed, is there again, and what replaces it waits for {outcome.because}"
+                )
+                self.retries.failed(key, table, there, now)
         lasting = done - again if again else done
         self.retries.succeeded(lasting)
         told = {key for key, outcome in ends.items() if outcome.operation.impact is Impact.RETRACTION}
