@@ -19,6 +19,7 @@ from reconciler.core.observe import Observation, TableView
 SOCKET = "/run/babeld.sock"
 EXIT = Prefixes("::/0", "2001:db8:42::/56")
 PART = Prefixes("::/0", "2001:db8:42:1::/64")
+OUR_EXIT = BabelAnnouncement(*EXIT, SOCKET, None, 0)
 WALL = 1.8e9
 
 
@@ -121,8 +122,20 @@ def test_the_same_exit_elsewhere_offends_unless_it_is_shared() -> None:
         assert [one["refused"] for one in watch.shown()] == ([] if shared else [True])
 
 
-def test_a_wider_exit_is_named_and_does_no_harm() -> None:
+def test_nobody_offends_by_announcing_what_is_about_to_be_withdrawn_here() -> None:
+    """While an exit is drained, those who share its prefix go on, and whether it is shared is not desired any more."""
     watch = Watch()
+    for route, offence in (
+        (EXIT, Offence.EXIT),
+        (PART, Offence.EXIT),
+        (Prefixes("::/0", "2001:db8::/32"), Offence.AROUND),
+    ):
+        watch.look(seen(offender(route, offence, installed=True)))
+    assert watch.shown() == []
+
+
+def test_a_wider_exit_is_named_and_does_no_harm() -> None:
+    watch = Watch(OUR_EXIT)
     watch.look(seen(offender(Prefixes("::/0", "2001:db8::/32"), Offence.AROUND, installed=True)))
     watch.look(seen(offender(Prefixes("::/0", "2001:db8::/32"), Offence.AROUND, installed=True)))
     assert watch.shown()[0]["state"] == "the longer prefix wins, and that is ours"
