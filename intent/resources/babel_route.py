@@ -12,7 +12,7 @@ from intent.resources.babel_announcement import BabelAnnouncement, announcement_
 from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_wire import INFINITY, RouteRow, daemon_key
 from intent.resources.resource import Change, Key, Notice, Request, Resource
-from intent.resources.route import Route, route_key
+from intent.resources.route import ANYWHERE, Route, route_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,11 @@ class BabelRoute(Resource):
         return True
 
     def notice(self, desired: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> Notice | None:
-        """Return who does what to us and whether it is refused, ``None`` for an exit that is shared."""
-        if self._is_shared(desired):
+        """Return who does what to us and whether it is refused.
+
+        ``None`` for an exit that is shared, or that is about to be withdrawn here, which is nothing to us any more.
+        """
+        if self._is_shared(desired) or self._is_of_the_past(desired):
             return None
         refused = self._is_refused(desired, observed)
         offence = self.touch.offence
@@ -103,6 +106,11 @@ class BabelRoute(Resource):
             return False
         ours = desired.get(announcement_key(self.destination, self.source))
         return isinstance(ours, BabelAnnouncement) and ours.shared
+
+    def _is_of_the_past(self, desired: Mapping[Key, Resource]) -> bool:
+        """Return whether it touches a way out that is announced still and not to be any more."""
+        ours = self.touch.ours
+        return ours is not None and ours.destination == ANYWHERE and announcement_key(*ours) not in desired
 
     def _is_refused(self, desired: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> bool:
         """Return whether the kernel has a way of ours for all that this route would take."""

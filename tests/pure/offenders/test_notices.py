@@ -101,7 +101,7 @@ def test_what_draws_traffic_is_told_as_such_only_after_it_could_be_refused() -> 
     ours = Route(
         routing_table=10, destination="::/0", source=PART.source, metric=REFUSAL_METRIC, protocol=PROTOCOL_HELD
     )
-    watch = Watch(way)
+    watch = Watch(way, OUR_EXIT)
     assert watch.look(seen(drawing)) == []
     assert watch.notices.reasons() == []
     assert watch.notices.due() == watch.now + SETTLED_SECONDS
@@ -169,7 +169,7 @@ def test_one_that_comes_and_goes_fast_is_told_once() -> None:
 
 
 def test_when_it_is_due_something_becomes_of_it() -> None:
-    watch = Watch()
+    watch = Watch(OUR_EXIT)
     observation = seen(offender(PART, Offence.EXIT, installed=True))
     watch.look(observation)
     for _ in range(10):
