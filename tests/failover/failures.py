@@ -19,7 +19,7 @@ EVERY_SECONDS = 0.02
 BOUND_SECONDS = 30.0
 """A client whose prefix another exit serves goes on within this time, whatever fails: the promise."""
 PATIENCE_SECONDS = 180.0
-_WATCHED_SECONDS = 10.0
+_WATCHED_SECONDS = 6.0
 """Some failures are noticed late: by then neighbours of a dead babeld have missed it."""
 _CALM_SECONDS = 1.0
 
