@@ -592,6 +592,7 @@ class Loop:
         if before is None or wanted is None or before.document != wanted.document:
             self._begin()
         elif before.desired is not wanted.desired:
+            self.rounds.follow(before.desired, wanted.desired)
             self._dirty.because[wanted.because or "something that the node file refers to changed"] = None
 
     def _tell_of_offers(self) -> None:

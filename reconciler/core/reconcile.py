@@ -112,6 +112,17 @@ class Rounds:
         self.retries.clear()
         self.fights.clear()
 
+    def follow(self, before: Desired, desired: Desired) -> None:
+        """Begin anew with those objects of which something else is desired by now than before.
+
+        To change them is no repair of what others undid, and how they failed as they were says nothing.
+        """
+        known = self._made | self.retries.failures.keys() | self.fights.keys()
+        changed = {key for key in known if before.by_key.get(key) != desired.by_key.get(key)}
+        self._made -= changed
+        self.retries.forget(changed)
+        self.fights.forget(changed)
+
     def look(
         self,
         desired: Desired,
@@ -219,7 +230,7 @@ class Rounds:
                 )
                 self.retries.failed(key, table, there, now)
         lasting = done - again if again else done
-        self.retries.succeeded(lasting)
+        self.retries.forget(lasting)
         told = {key for key, outcome in ends.items() if outcome.operation.impact is Impact.RETRACTION}
         self._untold = (self._untold | told) & self.retries.failures.keys() - (ends.keys() - told)
         # Nobody undoes that, and what has vanished and comes again is no repair.

@@ -70,7 +70,7 @@ class Retries:
         delay = backoff(attempts, SHORTEST_SECONDS, LONGEST_SECONDS, random) if error.retry_helps else math.inf
         self.failures[key] = Failure(str(error), attempts, now + delay, table)
 
-    def succeeded(self, keys: Set[Key]) -> None:
+    def forget(self, keys: Set[Key]) -> None:
         """Forget about the objects."""
         for key in self.failures.keys() & keys:
             del self.failures[key]
@@ -138,6 +138,15 @@ class Fights:
     def clear(self) -> None:
         """Forget everything."""
         self._known.clear()
+
+    def keys(self) -> Set[Key]:
+        """Return the objects that were repaired of late."""
+        return self._known.keys()
+
+    def forget(self, keys: Set[Key]) -> None:
+        """Forget about the objects."""
+        for key in self._known.keys() & keys:
+            del self._known[key]
 
     def forget_calm(self, now: float) -> None:
         """Forget the objects that have been left in peace for long enough."""

@@ -163,10 +163,11 @@ def test_a_value_that_changes_while_a_document_is_on_trial_changes_nothing_about
 
 
 def test_what_comes_and_goes_with_what_is_referred_to_is_not_fought_over(toys: ToyStage) -> None:
+    toys.interpreter.values["exit"] = ""
     toys.file("a; $exit")
     for _ in range(10):
         for there in ("exit", ""):
-            toys.interpreter.values = {"exit": there}
+            toys.interpreter.values["exit"] = there
             heard(toys)
             toys.run(1)
             assert ("exit" in toys.backend.things) == bool(there)
@@ -174,9 +175,10 @@ def test_what_comes_and_goes_with_what_is_referred_to_is_not_fought_over(toys: T
 
 
 def test_what_is_given_another_value_again_and_again_is_not_fought_over(toys: ToyStage) -> None:
+    toys.interpreter.values["size"] = "0"
     toys.file("a; exit size=$size")
     for size in range(20):
-        toys.interpreter.values = {"size": str(size)}
+        toys.interpreter.values["size"] = str(size)
         heard(toys)
         toys.run(1)
         assert toys.toy("exit").size == size
@@ -184,8 +186,8 @@ def test_what_is_given_another_value_again_and_again_is_not_fought_over(toys: To
 
 
 def test_what_is_fought_over_is_withdrawn_at_once_and_others_stay_fought_over(toys: ToyStage) -> None:
+    toys.interpreter.values["exit"] = "exit"
     toys.file("a; b; $exit")
-    toys.interpreter.values = {"exit": "exit"}
 
     def foe() -> None:
         for name in {"a", "exit"} & toys.backend.things.keys():
@@ -196,7 +198,7 @@ def test_what_is_fought_over_is_withdrawn_at_once_and_others_stay_fought_over(to
     toys.run(600)
     toys.after_turn = lambda: None
     repairs = toys.backend.tried.count("a")
-    toys.interpreter.values = {"exit": ""}
+    toys.interpreter.values["exit"] = ""
     heard(toys)
     toys.run()
     assert "exit" not in toys.backend.things
@@ -205,12 +207,12 @@ def test_what_is_fought_over_is_withdrawn_at_once_and_others_stay_fought_over(to
 
 def test_what_cannot_be_made_is_tried_again_with_another_value(toys: ToyStage) -> None:
     toys.backend.errors = {"exit": RejectedError("exit: no such size; correct it")}
+    toys.interpreter.values["size"] = "1"
     toys.file("a; exit size=$size")
-    toys.interpreter.values = {"size": "1"}
     toys.run(600)
     assert toys.backend.tried.count("exit") == 1
     toys.backend.errors = {}
-    toys.interpreter.values = {"size": "2"}
+    toys.interpreter.values["size"] = "2"
     heard(toys)
     toys.run()
     assert toys.toy("exit").size == 2
