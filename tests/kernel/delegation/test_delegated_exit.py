@@ -181,3 +181,22 @@ def test_the_plan_of_the_command_line_sees_the_same(node: Host, daemon: Daemon) 
 
 def daemon_pid(node: Host) -> str:
     return (node.folder / "host.pid").read_text()
+
+
+def test_a_new_start_while_both_are_there_leaves_the_exit_as_it_is(node: Host, daemon: Daemon, start: Programs) -> None:
+    delegate(node, 1)
+    until(lambda: learned(node) == [last(1)], "the exit at the neighbour")
+    daemon.until_synced()
+    daemon.end()
+    delegate(node, 2)
+    with watching(node) as endpoint:
+        said = node.stellwerk("plan", node.folder / "node.yaml", *node.state())
+        assert said.code == 0, said.out + said.err
+        status = start.synced(node.folder / "node.yaml").status()
+        assert any(f"{whole(1)} is in use, and delegated are {whole(2)} too" in note for note in status["notes"])
+        endpoint.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            endpoint.recv(1)
+    assert announced(node) == [last(1)]
+    take_away(node, 1)
+    until(lambda: learned(node) == [last(2)], "the new exit at the neighbour")
