@@ -69,7 +69,7 @@ def test_packets_to_an_address_that_is_not_used_end_and_run_in_no_circle(
     lab: Lab, who: str, address: str, told: set[str]
 ) -> None:
     # The kernel looks for a neighbour for three seconds before it says that there is none.
-    found = lab.probe(who, to=address, seconds=5.0, every=0.5)
+    found = lab.probe(who, to=address, seconds=5.0 if told == {"address unreachable"} else 1.0, every=0.25)
     if who == "internet" and told == {"address unreachable"}:
         # The node in the mesh that says so has no address out of an exit's prefix on the way that the packet came: what
         # it tells the Internet is from an address of the mesh, and ends there.
