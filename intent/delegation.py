@@ -52,9 +52,17 @@ class Delegated(Model):
         examples=["2001:db8::/32"],
     )
 
-    def reference(self, special_purpose: bool) -> DelegatedPrefix:
-        """Return what has to be known; where ``special_purpose``, prefixes that the Internet does not route count."""
-        return DelegatedPrefix(self.delegated, self.length, self.subnet, self.within, special_purpose)
+    def reference(self, special_purpose: bool, routing_table: int | None = None) -> DelegatedPrefix:
+        """Return what has to be known; where ``special_purpose``, prefixes that the Internet does not route count.
+
+        In ``routing_table`` are the routes that this node has because of it.
+        """
+        return DelegatedPrefix(self.delegated, self.length, self.subnet, self.within, special_purpose, routing_table)
+
+    def waiting(self) -> str:
+        """Return in words what is waited for while there is none."""
+        block = "" if self.within is None else f" inside {self.within}"
+        return f"waits for the provider to delegate a prefix{block} on {self.delegated}"
 
     def __str__(self) -> str:
         """Return a name for it, such as ``delegated:wan/60``, whatever the prefix is now."""
@@ -98,10 +106,12 @@ def findings(path: Path, source: Delegated | IPv6Network) -> Iterator[Finding]:
         )
 
 
-def looked_up(source: Delegated | IPv6Network, special_purpose: bool) -> Iterator[DelegatedPrefix]:
-    """Yield what has to be known of it."""
+def looked_up(
+    source: Delegated | IPv6Network, special_purpose: bool, routing_table: int | None
+) -> Iterator[DelegatedPrefix]:
+    """Yield what has to be known of it; the table is where this node has routes because of it."""
     if isinstance(source, Delegated):
-        yield source.reference(special_purpose)
+        yield source.reference(special_purpose, routing_table)
 
 
 def prefix_of(source: Delegated | IPv6Network, references: References, special_purpose: bool) -> IPv6Network | None:

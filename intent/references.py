@@ -7,7 +7,7 @@ which so stays pure. Adding a kind of reference is a class here and a module wit
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Network
 from typing import Any, Generic, TypeVar, cast
 
@@ -85,7 +85,8 @@ class AdvertisedUplinks(Reference[tuple[str, ...]]):
 class DelegatedPrefix(Reference[IPv6Network | None]):
     """A part, of this length and number, of the prefix that is delegated on an uplink; ``None`` while there is none.
 
-    It is inside the block ``within``, if any, and global unicast unless ``special_purpose`` ones count too.
+    It is inside the block ``within``, if any, and global unicast unless ``special_purpose`` ones count too. Where
+    several are there, this node's own routes in ``routing_table`` tell which one has been in use.
     """
 
     interface: str
@@ -93,6 +94,7 @@ class DelegatedPrefix(Reference[IPv6Network | None]):
     subnet: int = -1
     within: IPv6Network | None = None
     special_purpose: bool = False
+    routing_table: int | None = field(default=None, compare=False)
 
     @property
     def lives_on(self) -> Mapping[str, frozenset[Hashable] | None]:

@@ -260,7 +260,7 @@ def _prefixes_now(exit_: Exit, references: References) -> Iterator[tuple[IPv6Net
     for entry in exit_.prefixes:
         prefix = prefix_of(entry.prefix, references, exit_.allow_special_purpose)
         if prefix is None:
-            yield None, f"no prefix for it is delegated on {entry.prefix} now"
+            yield None, entry.prefix.waiting() if isinstance(entry.prefix, Delegated) else ""
         elif isinstance(entry.prefix, IPv6Network):
             yield prefix, ""
         elif (other := next((one for one in taken if one.overlaps(prefix)), None)) is not None:
@@ -288,10 +288,11 @@ def _now(exit_: Exit, node: Node, references: References) -> Iterator[_Now]:
 
 def references(exit_: Exit, node: Node) -> Iterator[Reference[Any]]:
     """Yield for each prefix what decides whether it is announced, and what it is where it is delegated."""
+    mesh = node.get(Mesh)
     for entry, fitness in _fitness(exit_, node):
         yield from fitness.references()
-        yield from looked_up(entry.prefix, exit_.allow_special_purpose)
-    if (mesh := node.get(Mesh)) is not None:
+        yield from looked_up(entry.prefix, exit_.allow_special_purpose, None if mesh is None else mesh.table)
+    if mesh is not None:
         yield DrawingRoutes(mesh.babeld.socket, mesh.table)
 
 

@@ -9,7 +9,8 @@ not say by which uplink the prefix came:
 - dhcpcd: ``proto dhcp``, older ones ``boot`` or ``static``, with the metric of the interface.
 
 When the provider renumbers, old and new are both there for a while. The addresses inside the old one are deprecated
-then (RFC 9096), or are soon; where nobody says so, what is in use stays in use while it is there.
+then (RFC 9096), or are soon; where nobody says so, what is in use stays in use while it is there. Who does not know
+what is in use, since it has just been started, learns it from this node's own routes, which the kernel remembers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import math
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, ClassVar, Final
@@ -26,8 +27,17 @@ from typing import Any, ClassVar, Final
 from intent.delegation import cut
 from intent.references import DelegatedPrefix, Reference
 from intent.resources import netlink
-from intent.resources.address import RTM_NEWADDR
-from intent.resources.route import RTA_CACHEINFO, RTA_DST, RTA_TABLE, RTM_NEWROUTE, RTN_NUMBERS
+from intent.resources.address import IFA_F_PERMANENT, RTM_NEWADDR
+from intent.resources.route import (
+    PROTOCOL_ANNOUNCED,
+    PROTOCOLS,
+    RTA_CACHEINFO,
+    RTA_DST,
+    RTA_SRC,
+    RTA_TABLE,
+    RTM_NEWROUTE,
+    RTN_NUMBERS,
+)
 from intent.resources.rule import TABLE_MAIN
 from intent.special_purpose import unrouted
 from reconciler.backends.machine_clock import MachineClock
@@ -58,12 +68,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class HeldAddress:
-    """An address of this node: the prefix that it is in, and whether it is deprecated (RFC 4862)."""
+    """An address of this node: the prefix that it is in, whether it is deprecated (RFC 4862), or without a lifetime."""
 
     address: IPv6Address
     length: int
     link: str
     deprecated: bool
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +92,29 @@ class Delegations:
         return frozenset(prefix for prefix, seconds in self.routes.items() if seconds > 0) | by_address
 
     def deprecated(self, prefix: IPv6Network) -> bool:
-        """Return whether there are addresses inside a prefix, and all of them deprecated."""
-        inside = [one.deprecated for one in self.addresses if one.address in prefix]
+        """Return whether there are addresses inside a prefix, and all of them deprecated.
+
+        One without a lifetime is no DHCPv6 client's, but this node's own or the operator's, and tells nothing.
+        """
+        inside = [
+            one.deprecated for one in self.addresses if one.address in prefix and (one.deprecated or not one.permanent)
+        ]
         return bool(inside) and all(inside)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPart:
+    """What a route of this node's own is to, or from: it shows that the prefix which this is a part of was in use."""
+
+    part: IPv6Network
+    announced: bool
 
 
 def delegations() -> Delegations:
     """Return what the kernel has now. Raises BackendError."""
     connection = NetlinkSocket(socket.NETLINK_ROUTE)
-    # The kernel filters by table and type, where it is not too old for that.
-    question = _RTMSG.pack(AF_INET6, 0, 0, 0, 0, 0, 0, _UNREACHABLE, 0) + struct.pack("=HHI", 8, RTA_TABLE, TABLE_MAIN)
     try:
-        try:
-            routes = connection.dump(RTM_GETROUTE, question)
-        except StaleError:
-            # Nobody has used the table yet.
-            routes = []
+        routes = _routes(connection, TABLE_MAIN, kind=_UNREACHABLE)
         addresses = connection.dump(RTM_GETADDR, _IFADDRMSG.pack(AF_INET6, 0, 0, 0, 0))
     finally:
         connection.close()
@@ -105,6 +123,37 @@ def delegations() -> Delegations:
         dict(found for kind, row in routes if kind == RTM_NEWROUTE and (found := route(row)) is not None),
         tuple(address(row, names) for kind, row in addresses if kind == RTM_NEWADDR and row[0] == AF_INET6),
     )
+
+
+def own_parts(routing_table: int) -> tuple[OwnPart, ...]:
+    """Return what our own routes in a table are to and from. Raises BackendError."""
+    connection = NetlinkSocket(socket.NETLINK_ROUTE)
+    try:
+        # One look for each protocol: the table may hold all of a large mesh.
+        rows = [row for protocol in sorted(PROTOCOLS) for row in _routes(connection, routing_table, protocol=protocol)]
+    finally:
+        connection.close()
+    return tuple(part for kind, row in rows if kind == RTM_NEWROUTE for part in _parts(row, routing_table))
+
+
+def _routes(connection: NetlinkSocket, table: int, *, kind: int = 0, protocol: int = 0) -> Sequence[tuple[int, bytes]]:
+    """Return rows of a table. The kernel filters them, where it is not too old for that. Raises BackendError."""
+    question = _RTMSG.pack(AF_INET6, 0, 0, 0, 0, protocol, 0, kind, 0) + struct.pack("=HHI", 8, RTA_TABLE, table)
+    try:
+        return connection.dump(RTM_GETROUTE, question)
+    except StaleError:
+        # Nobody has used the table yet.
+        return []
+
+
+def _parts(row: bytes, table: int) -> Iterator[OwnPart]:
+    _, length, from_length, _, _, protocol, _, _, _ = _RTMSG.unpack_from(row)
+    if protocol not in PROTOCOLS or routing_table(row) != table:
+        return
+    found = dict(netlink.attributes(row, _RTMSG.size))
+    for attribute, bits in ((RTA_DST, length), (RTA_SRC, from_length)):
+        if attribute in found:
+            yield OwnPart(IPv6Network((found[attribute], bits)), protocol == PROTOCOL_ANNOUNCED)
 
 
 def route(row: bytes) -> tuple[IPv6Network, float] | None:
@@ -126,7 +175,8 @@ def address(row: bytes, names: Mapping[int, str]) -> HeldAddress:
     found = dict(netlink.attributes(row, _IFADDRMSG.size))
     if IFA_FLAGS in found:
         flags = netlink.number(found[IFA_FLAGS])
-    return HeldAddress(IPv6Address(found[IFA_ADDRESS]), length, names.get(index, ""), bool(flags & IFA_F_DEPRECATED))
+    deprecated, permanent = bool(flags & IFA_F_DEPRECATED), bool(flags & IFA_F_PERMANENT)
+    return HeldAddress(IPv6Address(found[IFA_ADDRESS]), length, names.get(index, ""), deprecated, permanent)
 
 
 @dataclass(slots=True)
@@ -147,9 +197,11 @@ class DelegatedPrefixes(Resolver[DelegatedPrefix]):
         clock: Clock | None = None,
         ring: Callable[[], None] | None = None,
         look: Callable[[], Delegations] | None = None,
+        look_at_own: Callable[[int], Iterable[OwnPart]] | None = None,
     ) -> None:
         self._clock = clock or MachineClock()
         self._look = look
+        self._look_at_own = look_at_own
         self._uses: dict[DelegatedPrefix, _Use] = {}
         self._due = math.inf
 
@@ -165,7 +217,8 @@ class DelegatedPrefixes(Resolver[DelegatedPrefix]):
             return {}
         seen, now = (self._look or delegations)(), self._clock.now()
         uses = {reference: self._uses.get(reference) or _Use() for reference in wanted}
-        found = {reference: _resolution(reference, use, seen, now) for reference, use in uses.items()}
+        own = self._look_at_own or own_parts
+        found = {reference: _resolution(reference, use, seen, own, now) for reference, use in uses.items()}
         self._uses = uses
         times = [use.missing_since + GRACE_SECONDS for use in uses.values() if use.missing_since is not None]
         times += [now + seconds for seconds in seen.routes.values() if seconds > 0]
@@ -181,12 +234,16 @@ RESOLVER = DelegatedPrefixes
 LASTING = DelegatedPrefixes
 
 
-def _resolution(reference: DelegatedPrefix, use: _Use, seen: Delegations, now: float) -> Resolution:
+def _resolution(
+    reference: DelegatedPrefix, use: _Use, seen: Delegations, own: Callable[[int], Iterable[OwnPart]], now: float
+) -> Resolution:
     """Return the value, and take note of what is in use from now on."""
     within = reference.within
     there = sorted(prefix for prefix in seen.on(reference.interface) if within is None or prefix.subnet_of(within))
     right = [prefix for prefix in there if not _unfit(reference, prefix)]
     usable = [prefix for prefix in right if not seen.deprecated(prefix)] or right
+    if use.whole is None and len(usable) > 1 and reference.routing_table is not None:
+        use.whole = _used(usable, tuple(own(reference.routing_table)))
     notes = _choose(reference, use, usable, now)
     if use.whole is None:
         notes += [why for prefix in there if (why := _unfit(reference, prefix))]
@@ -199,6 +256,18 @@ def _resolution(reference: DelegatedPrefix, use: _Use, seen: Delegations, now: f
             f"there is no `subnet: {reference.subnet}`"
         )
     return Resolution(part, tuple(notes))
+
+
+def _used(usable: list[IPv6Network], own: Sequence[OwnPart]) -> IPv6Network | None:
+    """Return which of several our own routes show to be in use, ``None`` where they show none or more than one.
+
+    What is announced tells more than what is not: a program that died may have been about to withdraw the old one.
+    """
+    for parts in ([one.part for one in own if one.announced], [one.part for one in own]):
+        found = [whole for whole in usable if any(part.subnet_of(whole) for part in parts)]
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _choose(reference: DelegatedPrefix, use: _Use, usable: list[IPv6Network], now: float) -> list[str]:

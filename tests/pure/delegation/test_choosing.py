@@ -11,9 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intent.references import DelegatedPrefix
-from reconciler.backends.delegated_prefixes import GRACE_SECONDS, DelegatedPrefixes, Delegations, HeldAddress
+from reconciler.backends.delegated_prefixes import (
+    GRACE_SECONDS,
+    DelegatedPrefixes,
+    Delegations,
+    HeldAddress,
+    OwnPart,
+)
 
-WAN = DelegatedPrefix("wan", 60, special_purpose=True)
+WAN = DelegatedPrefix("wan", 60, special_purpose=True, routing_table=10)
 OLD, NEW, OTHER = (IPv6Network(f"2001:db8:{number}00::/56") for number in (1, 2, 3))
 OLD_LAST, NEW_LAST = (IPv6Network(f"2001:db8:{number}00:f0::/60") for number in (1, 2))
 
@@ -41,8 +47,13 @@ class Bed:
         self.time = Time()
         self.routes: dict[IPv6Network, float] = {}
         self.addresses: list[HeldAddress] = []
+        self.own: list[OwnPart] = []
         self.looks = 0
-        self.resolver = DelegatedPrefixes(self.time, look=self.look)
+        self.start()
+
+    def start(self) -> None:
+        """Start anew: what was in use is forgotten, but for what the kernel has."""
+        self.resolver = DelegatedPrefixes(self.time, look=self.look, look_at_own={10: self.own}.__getitem__)
 
     def look(self) -> Delegations:
         self.looks += 1
@@ -130,6 +141,52 @@ def test_several_are_named_and_the_block_of_the_provider_decides(bed: Bed) -> No
         assert word in bed.notes()
     inside = DelegatedPrefix("wan", 60, within=IPv6Network("2001:db8:200::/40"), special_purpose=True)
     assert bed.now(inside) == NEW_LAST
+
+
+ANNOUNCED_OLD, HELD_OLD = OwnPart(OLD_LAST, announced=True), OwnPart(OLD_LAST, announced=False)
+ANNOUNCED_NEW, HELD_NEW = OwnPart(NEW_LAST, announced=True), OwnPart(NEW_LAST, announced=False)
+
+
+@pytest.mark.parametrize(
+    ("own", "part"),
+    [
+        pytest.param([ANNOUNCED_OLD, HELD_OLD], OLD_LAST, id="what is announced"),
+        pytest.param([HELD_OLD], OLD_LAST, id="the guard of an exit that is withdrawn for its health"),
+        pytest.param([HELD_OLD, ANNOUNCED_NEW, HELD_NEW], NEW_LAST, id="the old one was about to go"),
+        pytest.param([OwnPart(IPv6Network((NEW[7], 128)), announced=True)], NEW_LAST, id="another part of it"),
+        pytest.param([ANNOUNCED_OLD, ANNOUNCED_NEW], None, id="both"),
+        pytest.param([OwnPart(IPv6Network("::/0"), announced=True), OwnPart(OTHER, announced=True)], None, id="none"),
+    ],
+)
+def test_of_several_the_one_that_our_own_routes_are_of_stays_over_a_new_start(
+    bed: Bed, own: list[OwnPart], part: IPv6Network | None
+) -> None:
+    bed.add(OLD, NEW)
+    bed.own[:] = own
+    for _ in range(2):
+        assert bed.now() == part
+        assert (" is in use, and delegated are " in bed.notes()) == (part is not None)
+        bed.start()
+    bed.remove(OLD)
+    assert bed.now() == NEW_LAST
+
+
+def test_our_own_routes_of_one_that_is_deprecated_do_not_keep_it(bed: Bed) -> None:
+    bed.add(OLD, NEW)
+    bed.on_lan(OLD, deprecated=True)
+    bed.own.append(ANNOUNCED_OLD)
+    assert bed.now() == NEW_LAST
+
+
+def test_an_address_of_our_own_without_a_lifetime_does_not_keep_what_the_client_deprecates(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.add(NEW)
+    bed.addresses = [
+        HeldAddress(OLD[1], 64, "lan", deprecated=True),
+        HeldAddress(OLD_LAST[1], 64, "clients", deprecated=False, permanent=True),
+    ]
+    assert bed.now() == NEW_LAST
 
 
 def test_an_address_with_a_short_prefix_is_as_good_and_that_of_the_link_is_not(bed: Bed) -> None:

@@ -74,9 +74,14 @@ def test_other_routes_are_none(told: bytes) -> None:
     assert route(told) is None
 
 
-@pytest.mark.parametrize(("flags", "deprecated"), [(0x80, False), (0x20, True), (0xA0, True)])
-def test_an_address_says_whether_it_is_deprecated(flags: int, deprecated: bool) -> None:
+@pytest.mark.parametrize(
+    ("flags", "deprecated", "permanent"),
+    [(0x80, False, True), (0x20, True, False), (0xA0, True, True), (0, False, False)],
+)
+def test_an_address_says_whether_it_is_deprecated_and_has_a_lifetime(
+    flags: int, deprecated: bool, permanent: bool
+) -> None:
     one = IPv6Address("2001:db8:42::1")
     told = struct.pack("=BBBBI", IPV6, 64, flags & 0xFF, 0, 2)
     told += flat(netlink.attribute(IFA_ADDRESS, one.packed)) + flat(netlink.u32(IFA_FLAGS, flags))
-    assert address(told, {2: "lan"}) == HeldAddress(one, 64, "lan", deprecated)
+    assert address(told, {2: "lan"}) == HeldAddress(one, 64, "lan", deprecated, permanent)

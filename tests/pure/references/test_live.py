@@ -105,7 +105,7 @@ def test_what_it_lives_on_and_when_it_is_due_are_known(provider: Provider, inter
 @pytest.mark.parametrize(
     ("prefix", "reason"),
     [
-        (None, "no prefix for it is delegated"),
+        (None, "waits for the provider to delegate a prefix on wan"),
         ("2001:db8:42:f0::/60", "overlaps 2001:db8:42::/56"),
         ("2001:db8:ffff::/60", "the gateway 2001:db8:ffff::1 is inside"),
     ],
