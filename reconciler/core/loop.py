@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import suppress
-from enum import StrEnum
 from random import random as any_number
 from typing import Any, Protocol, TypeVar
 
@@ -31,10 +29,11 @@ from reconciler.core.intents import Document, Given, Intents, IntentStore
 from reconciler.core.inventory import InventoryStore
 from reconciler.core.notices import Notices
 from reconciler.core.offers import OfferBook, undecided
+from reconciler.core.permission import Mode, Permission
 from reconciler.core.reconcile import Look, Round, Rounds, check_nothing_in_the_way
 from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
 from reconciler.core.schedule import DirtySet, Timer
-from reconciler.core.suspension import Suspension, SuspensionStore
+from reconciler.core.suspension import SuspensionStore
 from reconciler.core.telling import Telling, log
 from reconciler.core.wanted import NOTHING, Checker, Interpreter, Wanted
 
@@ -61,13 +60,6 @@ MOST_TURNS = 8
 T = TypeVar("T")
 
 
-class Mode(StrEnum):
-    """What the loop does about a difference."""
-
-    ENFORCE = "enforce"
-    REPORT = "report"
-
-
 class Store(InventoryStore, IntentStore, SuspensionStore, Protocol):
     """What is kept on disk."""
 
@@ -86,8 +78,8 @@ class Loop:
         mode: Mode = Mode.ENFORCE,
         random: Random = any_number,
     ) -> None:
-        self.mode = mode
         self.clock = clock
+        self.permission = Permission(mode, store, clock)
         self.custody = Custody(store, clock)
         self.rounds = Rounds(backends, store, random)
         self.wanted: Wanted | None = None
@@ -100,7 +92,7 @@ class Loop:
         self.telling = Telling(history, clock)
         self.rounds_made = 0
         self.before_a_round: Callable[[], None] = lambda: None
-        self._interpreter, self._store, self._checker = interpreter, store, checker
+        self._interpreter, self._checker = interpreter, checker
         self._random = random
         self._full = Timer(FULL_LOOK_SECONDS, random)
         self._fresh = Timer(FRESH_LOOK_SECONDS, random)
@@ -125,7 +117,6 @@ class Loop:
         self._guarded("intents", self.custody.load)
         if self.custody.intents == Intents():
             self.custody.remember_quarantine(self.telling.recall(MOST_RECALLED))
-        self.suspension = self._kept_suspension()
 
     # What happened.
 
@@ -194,7 +185,7 @@ class Loop:
             words = f"these checks fail now as well: {facts.shortened(failed)}" if failed else "all checks pass now"
             self._tell("checked", because="it was rolled back", outcome=words)
         trial, now = self.custody.intents.trial, self.clock.now()
-        if trial is None or self.mode is Mode.REPORT:
+        if trial is None or self.permission.mode is Mode.REPORT:
             return
         self._checks_timer.at = now + TRIAL_CHECKS_SECONDS
         if self.failed_checks() or not self.in_sync:
@@ -225,14 +216,14 @@ class Loop:
 
     def confirm(self, because: str = "confirmed by hand") -> None:
         """Keep what is on trial. Raises RefusedError, other StellwerkErrors where the disk fails."""
-        self._check_not_reporting()
+        self.permission.check_not_reporting()
         document = self.custody.confirm()
         self._tell("confirmed", because=because, digest=document.digest)
         self._dirty.mark_all("confirmed")
 
     def roll_back(self, because: str = "rolled back by hand") -> None:
         """Undo what is on trial. Raises RefusedError."""
-        self._check_not_reporting()
+        self.permission.check_not_reporting()
         trial = self.custody.intents.trial
         self.custody.roll_back(because)
         self._tell("rolled back", because=because, digest=None if trial is None else trial.document.digest)
@@ -246,31 +237,19 @@ class Loop:
         """Change nothing for some time, ``None`` for until it is resumed. Raises StellwerkError."""
         if self.custody.intents.trial is not None:
             raise RefusedError("a change is on trial: `stellwerk confirm` or `stellwerk rollback` it first")
-        wall = self.clock.wall()
-        deadline = None if seconds is None else self.clock.now() + seconds
-        suspension = Suspension(reason, wall, deadline, self.clock.boot())
-        self._store.save_suspension(suspension)
-        self.suspension = suspension
+        self.permission.suspend(reason, seconds)
         self._tell("suspended", because=reason)
 
     def resume(self, because: str = "resumed by hand") -> None:
         """End a suspension. Raises StellwerkError."""
-        if self.suspension is None:
-            raise RefusedError("nothing is suspended")
-        self._store.save_suspension(None)
+        self.permission.lift()
         self._resumed(because)
 
     def _resume_where_that_is_over(self) -> None:
-        over = None if self.suspension is None else self.suspension.why_over(self.clock)
-        if over is not None:
-            # Its end is on disk as well, so that what cannot be removed there is over too.
-            with suppress(StellwerkError):
-                self._store.save_suspension(None)
+        if (over := self.permission.lift_where_over()) is not None:
             self._resumed(over)
 
     def _resumed(self, because: str) -> None:
-        self.suspension = None
-        self.troubles.pop("suspension", None)
         self._tell("resumed", because=because)
         self.reconcile(because)
 
@@ -354,21 +333,20 @@ class Loop:
             times.append(now)
         times.append(max(self._ask_from, self._interpreter.due()))
         times.append(self.notices.due())
-        if self._may_change():
+        if self.permission:
             times.append(self._again_at)
-        if self.suspension is not None and self.suspension.deadline is not None:
-            times.append(self.suspension.deadline)
+        times.append(self.permission.due())
         times = [max(self._rest_until, min(times))]
         if self.wanted is not None and self.wanted.checks:
             times.append(self._checks_timer.at)
-        if self.custody.intents.trial is not None and self.mode is Mode.ENFORCE:
+        if self.custody.intents.trial is not None and self.permission.mode is Mode.ENFORCE:
             times.append(now + self.custody.intents.trial.seconds_left(self.clock))
         return min(times)
 
     def turn(self) -> bool:
         """Do what is due, one round at most. Returns whether that was more than to look."""
         worked = False
-        if self.custody.trial_is_over() and self.mode is Mode.ENFORCE:
+        if self.custody.trial_is_over() and self.permission.mode is Mode.ENFORCE:
             self.roll_back(self._why_not_confirmed())
         try:
             worked = self.clock.now() >= self._rest_until and self._round_where_due(self.clock.now())
@@ -445,7 +423,7 @@ class Loop:
             self._take_note_if_reached()
         else:
             self._again_at = self._next_attempt(decided)
-            if self._may_change():
+            if self.permission:
                 self.rounds.forget_what_is_gone(seen, self.wanted.desired)
             self._take_note_if_reached()
             if not seen.plan.operations:
@@ -483,7 +461,7 @@ class Loop:
             self._stale |= self._interpreter.refresh(now)
         if self.seen is not None and now >= self._blind_until:
             self._dirty.mark(self.seen.plan.unseen.keys(), "it could not be seen")
-        if now >= self._again_at and self._may_change():
+        if now >= self._again_at and self.permission:
             self._again_at = math.inf
             self._dirty.mark_all("it was tried again")
 
@@ -494,7 +472,7 @@ class Loop:
 
     def _is_open(self, seen: Look, now: float) -> bool:
         """Return whether there is something to do that may be done now."""
-        if self.wanted is None or not self._may_change():
+        if self.wanted is None or not self.permission:
             return False
         return self.rounds.open(seen, self.wanted.desired, now)
 
@@ -527,7 +505,7 @@ class Loop:
         candidate, trial = self.custody.candidate(), self.custody.intents.trial
         if candidate is not None and self.custody.is_new(candidate):
             try:
-                if not self._may_change():
+                if not self.permission:
                     self._hold_at(self._interpreted(candidate))
                     return None
                 given = None if candidate is self.custody.file.document else self.custody.intents.given
@@ -537,7 +515,7 @@ class Loop:
                 if (told := (candidate.digest, str(exc))) != self._told_refusal:
                     self._told_refusal = told
                     self._tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
-        elif trial is not None and candidate is not None and self.custody.returns_to(candidate) and self._may_change():
+        elif trial is not None and candidate is not None and self.custody.returns_to(candidate) and self.permission:
             self.custody.abandon()
             self._tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         held = self.custody.held()
@@ -660,7 +638,7 @@ class Loop:
 
     def _take_note_if_reached(self) -> None:
         document = None if self.wanted is None else self.wanted.document
-        if document is not None and self._may_change() and self.in_sync:
+        if document is not None and self.permission and self.in_sync:
             self._guarded("intents", lambda: self.custody.reached(document))
 
     def _why_not_confirmed(self) -> str:
@@ -682,27 +660,9 @@ class Loop:
         plan = None if self.seen is None else self.seen.plan
         return plan is not None and not (plan.operations or plan.conflicts or plan.unseen)
 
-    def _may_change(self) -> bool:
-        return self.mode is Mode.ENFORCE and self.suspension is None
-
     def _check_may_change(self) -> None:
         self._resume_where_that_is_over()
-        self._check_not_reporting()
-        if self.suspension is not None:
-            raise RefusedError(f"changes are suspended ({self.suspension.reason}); `stellwerk resume` ends that")
-
-    def _check_not_reporting(self) -> None:
-        if self.mode is Mode.REPORT:
-            raise RefusedError("this node is only reported on; to have it changed, run it without --report")
-
-    def _kept_suspension(self) -> Suspension | None:
-        """Return the suspension on disk; where that cannot be read nothing is changed either, until it is lifted."""
-        try:
-            return self._store.load_suspension()
-        except StellwerkError as exc:
-            self.troubles["suspension"] = str(exc)
-            reason = f"whether it is suspended cannot be read: {exc}"
-            return Suspension(reason, self.clock.wall(), None, self.clock.boot())
+        self.permission.check()
 
     def _start_checks_when_due(self) -> None:
         now = self.clock.now()

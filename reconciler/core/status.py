@@ -34,7 +34,7 @@ def reasons(loop: Loop) -> list[str]:
     """Return what makes the node degraded, nothing for a healthy one."""
     custody = loop.custody
     found = list(loop.troubles.values())
-    found += filter(None, (custody.unsaved, loop.rounds.unrecorded, loop.telling.problem))
+    found += filter(None, (loop.permission.problem, custody.unsaved, loop.rounds.unrecorded, loop.telling.problem))
     if custody.file.problem is not None:
         found.append(f"the node file cannot be used: {custody.file.problem}")
     if custody.refusal is not None:
@@ -113,9 +113,9 @@ def standing(loop: Loop) -> dict[str, Any]:
 
 
 def _mode(loop: Loop) -> dict[str, Any]:
-    suspension = loop.suspension
+    suspension = loop.permission.suspension
     if suspension is None:
-        return {"mode": str(loop.mode)}
+        return {"mode": str(loop.permission.mode)}
     return {
         "mode": "suspended",
         "reason": suspension.reason,

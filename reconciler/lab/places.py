@@ -19,7 +19,7 @@ from intent.expansion import references
 from intent.features.mesh import Mesh
 from intent.references import PresharedKeyFile, PrivateKeyFile
 from reconciler.core.errors import StellwerkError
-from reconciler.core.loop import Mode
+from reconciler.core.permission import Mode
 from reconciler.lab.disks import PROGRAMS, Files, folders_of
 from reconciler.lab.file import LabNode
 from reconciler.lab.namespaces import NEWNET, NEWNS, NEWUTS, Place, of_process, set_host_name, unshare

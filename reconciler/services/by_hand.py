@@ -84,9 +84,9 @@ def status_on_disk(state_folder: Path, why: str) -> dict[str, Any]:
         drained = draining.kept_on_disk(state, loop.clock)
     except StellwerkError as exc:
         loop.troubles["drains"] = str(exc)
-    if loop.suspension is not None and loop.suspension.why_over(loop.clock) is not None:
-        loop.suspension = None
-    reasons = [why, *loop.troubles.values(), *filter(None, [loop.telling.problem])]
+    if loop.permission.suspension is not None and loop.permission.suspension.why_over(loop.clock) is not None:
+        loop.permission.suspension = None
+    reasons = [why, *loop.troubles.values(), *filter(None, [loop.permission.problem, loop.telling.problem])]
     if loop.custody.intents.trial is not None:
         reasons.append(
             "a change is on trial and nobody undoes it: `stellwerk confirm` or `stellwerk rollback` ends that"

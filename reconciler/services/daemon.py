@@ -30,7 +30,8 @@ from reconciler.backends.watched_files import is_being_written, watched_files
 from reconciler.core.backend import Backend, Events, News
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.intents import Document
-from reconciler.core.loop import Loop, Mode
+from reconciler.core.loop import Loop
+from reconciler.core.permission import Mode
 from reconciler.core.status import standing, status
 from reconciler.core.telling import log
 from reconciler.services import applying, draining
@@ -507,7 +508,7 @@ class Daemon:
         The first document ever stays on trial: a restart of the daemon would leave a bare node.
         """
         trial = self._loop.custody.intents.trial
-        if trial is not None and trial.before is not None and self._loop.mode is Mode.ENFORCE:
+        if trial is not None and trial.before is not None and self._loop.permission.mode is Mode.ENFORCE:
             self._loop.roll_back("the daemon was ended before it was confirmed")
             self._settle()
 

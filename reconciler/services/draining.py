@@ -13,8 +13,9 @@ from reconciler.core import facts
 from reconciler.core.clock import Clock
 from reconciler.core.drains import DrainStore
 from reconciler.core.errors import RefusedError
-from reconciler.core.loop import Loop, Mode
+from reconciler.core.loop import Loop
 from reconciler.core.offers import state
+from reconciler.core.permission import Mode
 from reconciler.services.applying import seconds_in
 
 LONGEST_REASON = 1000
@@ -109,7 +110,7 @@ def kept_on_disk(store: DrainStore, clock: Clock) -> list[dict[str, Any]]:
 
 
 def _check(loop: Loop) -> None:
-    if loop.mode is Mode.REPORT:
+    if loop.permission.mode is Mode.REPORT:
         raise RefusedError("this node is only reported on; to have it changed, run it without --report")
 
 
@@ -133,8 +134,8 @@ def _why_left(loop: Loop, offer: Offer) -> str:
     """Return why something is not yet as it is to be, nothing where it is."""
     if state(offer, loop.seen) in ("announced", "withdrawn"):
         return ""
-    if loop.suspension is not None:
-        return f"changes are suspended ({loop.suspension.reason})"
+    if loop.permission.suspension is not None:
+        return f"changes are suspended ({loop.permission.suspension.reason})"
     if (rests := loop.troubles.get("round")) is not None:
         return rests
     for key in offer.keys:

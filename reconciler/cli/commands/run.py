@@ -34,7 +34,7 @@ def command(
     foreground; `stellwerk status` in another terminal says how the node is.
     """
     from reconciler.cli import exit_codes
-    from reconciler.core.loop import Mode
+    from reconciler.core.permission import Mode
     from reconciler.services import logs
     from reconciler.services.daemon import Daemon, Settings
 

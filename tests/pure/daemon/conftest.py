@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.core.backend import Events, News
 from reconciler.core.errors import StellwerkError
-from reconciler.core.loop import Mode
+from reconciler.core.permission import Mode
 from reconciler.services.control_client import Control, NobodyError
 from reconciler.services.control_protocol import VERSION, short_path
 from reconciler.services.daemon import Daemon, Settings

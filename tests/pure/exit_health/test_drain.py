@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.loop import Mode
+from reconciler.core.permission import Mode
 from tests.pure.daemon.conftest import Stage, stage_in, wait_for
 
 FIRST, SECOND = "2001:db8:42::/56", "2001:db8:43::/56"

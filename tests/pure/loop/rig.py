@@ -27,7 +27,8 @@ from reconciler.core.errors import BackendError, StellwerkError
 from reconciler.core.history import Head, chained, head_of
 from reconciler.core.intents import Document, Intents
 from reconciler.core.inventory import Inventory
-from reconciler.core.loop import Loop, Mode
+from reconciler.core.loop import Loop
+from reconciler.core.permission import Mode
 from reconciler.core.status import status
 from reconciler.core.suspension import Suspension
 from reconciler.core.wanted import Wanted

@@ -13,7 +13,7 @@ from reconciler.core.backend import News
 from reconciler.core.desired import Desired
 from reconciler.core.errors import BusyError, DamagedStateError, RefusedError, StellwerkError
 from reconciler.core.history import Head, head_of, line, verify
-from reconciler.core.loop import Mode
+from reconciler.core.permission import Mode
 from tests.pure.core.thing import parse
 from tests.pure.loop.rig import ToyStage, document, invalid, toy_stage
 
@@ -103,7 +103,7 @@ def test_whatever_happens_the_node_is_what_it_is_held_at_in_the_end(steps: list[
             held, kept = toys.loop.custody, toys.disk.intents
             assert held.intents == kept or held.unsaved is not None
     take(toys, "recover")
-    if toys.loop.suspension is not None:
+    if toys.loop.permission.suspension is not None:
         toys.loop.resume()
     toys.run(1000)
     assert toys.loop.custody.intents.trial is None
@@ -125,7 +125,7 @@ def test_whatever_happened_a_new_file_is_done(steps: list[str]) -> None:
     toys = toy_stage()
     for step in [*steps, "recover"]:
         take(toys, step)
-    if toys.loop.suspension is not None:
+    if toys.loop.permission.suspension is not None:
         toys.loop.resume()
     toys.file("e; f needs=e")
     toys.run(1)
@@ -292,7 +292,7 @@ def test_the_end_of_a_suspension_after_rounds_that_failed_does_not_make_the_loop
     calm.interpreter.fails["a; b; x"] = invalid("no key in /keys/x")
     calm.file("a; b; x")
     calm.run(600)
-    assert calm.loop.suspension is None
+    assert calm.loop.permission.suspension is None
 
 
 def test_a_damaged_suspension_holds_until_somebody_lifts_it(calm: ToyStage) -> None:

@@ -75,7 +75,7 @@ def test_a_trial_is_shown_with_the_time_that_is_left(toys: ToyStage) -> None:
 
 
 def test_thousands_of_objects_do_not_make_it_endless(toys: ToyStage) -> None:
-    toys.loop.mode = type(toys.loop.mode).REPORT
+    toys.loop.permission.mode = type(toys.loop.permission.mode).REPORT
     toys.file("; ".join(f"thing{number}" for number in range(2000)))
     toys.run(1)
     assert len(toys.status["objects"]) == 200

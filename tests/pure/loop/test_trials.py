@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.core.errors import BusyError, RefusedError, RolledBackError, StellwerkError
 from reconciler.core.intents import Intents
-from reconciler.core.loop import Mode
+from reconciler.core.permission import Mode
 from tests.pure.loop.rig import ToyStage, document
 
 A = "a; b needs=a; c"
