@@ -59,6 +59,18 @@ class Delegated(Model):
         """
         return DelegatedPrefix(self.delegated, self.length, self.subnet, self.within, special_purpose, routing_table)
 
+    def overlaps(self, other: Delegated) -> bool:
+        """Return whether both have addresses in common, whatever is delegated; unknown for parts from either end."""
+        if (self.delegated, self.within) != (other.delegated, other.within):
+            return False
+        (one_start, one_end), (other_start, other_end) = self._range(), other._range()
+        return one_start < other_end and other_start < one_end
+
+    def _range(self) -> tuple[int, int]:
+        """Return the addresses from the start of what is delegated, or, below 0, from its end."""
+        size = 1 << (128 - self.length)
+        return self.subnet * size, (self.subnet + 1) * size
+
     def waiting(self) -> str:
         """Return in words what is waited for while there is none."""
         block = "" if self.within is None else f" inside {self.within}"

@@ -80,11 +80,17 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 def parse_ipv6_address(text: str) -> IPv6Address:
     """Return the IPv6 address."""
+    address = parse_ipv6_address_or_end(text)
+    if address.is_multicast or address.is_unspecified or address.is_loopback:
+        wrong(f"must be the address of another machine, not {quoted(text)}")
+    return address
+
+
+def parse_ipv6_address_or_end(text: str) -> IPv6Address:
+    """Return an IPv6 address, or what follows the prefix in one, such as ``::1``."""
     address = _address(text)
     if not isinstance(address, IPv6Address):
         wrong(f"must be an IPv6 address such as `2001:db8::1`, not {quoted(text)}")
-    if address.is_multicast or address.is_unspecified or address.is_loopback:
-        wrong(f"must be the address of another machine, not {quoted(text)}")
     return address
 
 
@@ -306,6 +312,7 @@ InterfaceName = Annotated[str, Text(parse_interface_name, _NAME_WORDS)]
 NodeName = Annotated[str, Text(parse_node_name, _NODE_WORDS)]
 AnyAddress = Annotated[IPv4Address | IPv6Address, Text(parse_address, _IPV6_WORDS)]
 IPv6Text = Annotated[IPv6Address, Text(parse_ipv6_address, _IPV6_WORDS)]
+IPv6TextOrEnd = Annotated[IPv6Address, Text(parse_ipv6_address_or_end, _IPV6_WORDS)]
 IPv6Prefix = Annotated[IPv6Network, Text(parse_ipv6_prefix, PREFIX6_WORDS)]
 InterfaceAddress = Annotated[IPv4Interface | IPv6Interface, Text(parse_interface_address, _INTERFACE_ADDRESS_WORDS)]
 PublicKey = Annotated[str, Text(parse_public_key, {"pattern": r"^[A-Za-z0-9+/]{43}=$"})]

@@ -15,6 +15,7 @@ from intent.features.gre import Gre
 from intent.features.links import Links, is_link_name, link_name
 from intent.features.mesh import Mesh
 from intent.features.networks import Networks
+from intent.features.networks import prefixes_now as network_prefixes
 from intent.features.wireguard import WireGuard
 from intent.fencing import Fencing
 from intent.fields import InterfaceName, IPv6Prefix, TrueFalse
@@ -189,7 +190,7 @@ def expand(firewall: Firewall, node: Node, references: References) -> Iterator[R
         members = [*(interface.name for interface in mesh.interfaces), *links]
         # While an exit has no prefix, nothing leaves by its interface.
         outside = (*mesh.uplinks, *(entry.via.interface for entry in (exits.prefixes if exits else ())))
-        parts += _anti_spoofing(members, ways, outside, _inside(firewall, mesh, ways, node))
+        parts += _anti_spoofing(members, ways, outside, _inside(firewall, mesh, ways, node, references))
     tunnels = [*links, *_tunnels(node)]
     if firewall.clamp_mss and tunnels:
         parts += _clamping(tunnels)
@@ -224,7 +225,7 @@ def _tunnels(node: Node) -> Iterator[str]:
 
 
 def _inside(
-    firewall: Firewall, mesh: Mesh, ways: Iterable[tuple[str, IPv6Network]], node: Node
+    firewall: Firewall, mesh: Mesh, ways: Iterable[tuple[str, IPv6Network]], node: Node, references: References
 ) -> Iterator[IPv6Network]:
     """Yield the prefixes that no packet from outside may be from."""
     yield from (prefix for _, prefix in ways)
@@ -232,7 +233,7 @@ def _inside(
     yield from (entry.to for entry in firewall.translate)
     networks = node.get(Networks)
     if networks is not None:
-        yield from (network.prefix for network in networks.root)
+        yield from filter(None, network_prefixes(networks, node, references))
 
 
 def _anti_spoofing(

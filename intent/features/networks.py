@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
+from intent import delegation
+from intent.delegation import Delegated, PrefixSource, looked_up, prefix_of
 from intent.feature import Feature, Finding
 from intent.features.exit import EXIT_METRIC, Exit
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around
-from intent.fields import InterfaceName, IPv6Prefix, IPv6Text
+from intent.fields import InterfaceName, IPv6TextOrEnd
 from intent.overlaps import overlaps
 from intent.references import Reference, References
 from intent.refusals import DrawingRoutes, Refusals
@@ -34,19 +36,22 @@ class Network(Model):
 
     words = "a network"
 
-    prefix: IPv6Prefix = Field(
+    prefix: PrefixSource = Field(
         description="The network's IPv6 prefix. With addresses out of an exit's prefix, its clients reach the Internet "
-        "through that exit.",
+        "through that exit. A part of one that the provider delegates is written `{delegated: wan, length: 64}`; it "
+        "follows what the provider gives, and while nothing is delegated, or it overlaps another network here, this "
+        "one is not announced. Prefixes that the Internet does not route count if they do for the `exit`.",
         examples=["2001:db8:42:7::/64"],
     )
     interface: InterfaceName = Field(
         description="The interface that the network is at; neither one of the mesh nor an uplink.", examples=["clients"]
     )
-    address: IPv6Text | None = Field(
+    address: IPv6TextOrEnd | None = Field(
         default=None,
         description="An address inside the prefix that this node gets on that interface, with the prefix's length. "
-        "Left out where another program sees to that. Router advertisements are the task of another program, such as "
-        "radvd or odhcpd, in any case.",
+        "Left out where another program sees to that. In a delegated prefix it is written without the prefix, as "
+        '`"::1"`, and follows it. Router advertisements are the task of another program, such as radvd or odhcpd, in '
+        "any case.",
         examples=["2001:db8:42:7::1"],
     )
 
@@ -64,10 +69,11 @@ def check(networks: Networks, node: Node) -> Iterator[Finding]:
     members = {interface.name for interface in mesh.interfaces} if mesh else set[str]()
     uplinks = set(mesh.uplinks) if mesh else set[str]()
     uplinks |= {entry.via.interface for entry in exit_.prefixes} if exit_ else set()
+    uplinks |= {network.prefix.delegated for network in networks.root if isinstance(network.prefix, Delegated)}
     for number, network in enumerate(networks.root):
         yield from _prefix_findings((number, "prefix"), network.prefix)
-        if network.address is not None and network.address not in network.prefix:
-            yield Finding((number, "address"), f"`{network.address}` is not inside the network's prefix")
+        if network.address is not None:
+            yield from _address_findings((number, "address"), network.address, network.prefix)
         path, name = (number, "interface"), network.interface
         if name in members or is_link_name(name):
             message = f"`{name}` is a mesh interface: what is behind it is found by babel"
@@ -78,8 +84,10 @@ def check(networks: Networks, node: Node) -> Iterator[Finding]:
     yield from _overlaps(networks)
 
 
-def _prefix_findings(path: tuple[int, str], prefix: IPv6Network) -> Iterator[Finding]:
-    if prefix.prefixlen == 0:
+def _prefix_findings(path: tuple[int, str], prefix: Delegated | IPv6Network) -> Iterator[Finding]:
+    if isinstance(prefix, Delegated):
+        yield from delegation.findings(path, prefix)
+    elif prefix.prefixlen == 0:
         yield Finding(
             path,
             "a network `::/0` would draw every packet of the whole mesh to this node",
@@ -89,11 +97,55 @@ def _prefix_findings(path: tuple[int, str], prefix: IPv6Network) -> Iterator[Fin
         yield Finding(path, f"`{prefix}` is never routed, so nobody else could reach it")
 
 
+def _address_findings(
+    path: tuple[int, str], address: IPv6Address, prefix: Delegated | IPv6Network
+) -> Iterator[Finding]:
+    if isinstance(prefix, Delegated):
+        if not 0 < int(address) < 1 << (128 - prefix.length):
+            yield Finding(
+                path,
+                f"`{address}` is not what follows a prefix of length {prefix.length} in an address; the prefix changes",
+                "write what follows the prefix alone, such as `::1`",
+            )
+    elif address not in prefix:
+        yield Finding(path, f"`{address}` is not inside the network's prefix")
+
+
 def _overlaps(networks: Networks) -> Iterator[Finding]:
-    for first, second in overlaps([network.prefix for network in networks.root]):
-        one, other = networks.root[first].prefix, networks.root[second].prefix
+    """Yield prefixes that overlap; parts of a delegated one that are counted from either end are not known to yet."""
+    written = [(number, network.prefix) for number, network in enumerate(networks.root)]
+    static = [(number, prefix) for number, prefix in written if isinstance(prefix, IPv6Network)]
+    for first, second in overlaps([prefix for _, prefix in static]):
+        (one_number, one), (other_number, other) = static[first], static[second]
         said = "is written twice, first" if one == other else f"overlaps `{one}`"
-        yield Finding((second, "prefix"), f"`{other}` {said} in line {{line}}", first=(first, "prefix"))
+        yield Finding((other_number, "prefix"), f"`{other}` {said} in line {{line}}", first=(one_number, "prefix"))
+    parts = [(number, prefix) for number, prefix in written if isinstance(prefix, Delegated)]
+    for index, (number, part) in enumerate(parts):
+        for first, other_part in parts[:index]:
+            if part.overlaps(other_part):
+                message = "this part of the delegated prefix overlaps the one in line {line}"
+                yield Finding((number, "prefix"), message, first=(first, "prefix"))
+                break
+
+
+def prefixes_now(networks: Networks, node: Node, references: References) -> tuple[IPv6Network | None, ...]:
+    """Return the prefix of each network, ``None`` for one that is not delegated now, or overlaps one before."""
+    taken = [network.prefix for network in networks.root if isinstance(network.prefix, IPv6Network)]
+    found: list[IPv6Network | None] = []
+    for network in networks.root:
+        prefix = prefix_of(network.prefix, references, _special_purpose(node))
+        if prefix is not None and isinstance(network.prefix, Delegated):
+            if any(prefix.overlaps(other) for other in taken):
+                prefix = None
+            else:
+                taken.append(prefix)
+        found.append(prefix)
+    return tuple(found)
+
+
+def _special_purpose(node: Node) -> bool:
+    exit_ = node.get(Exit)
+    return exit_ is not None and exit_.allow_special_purpose
 
 
 def expand(networks: Networks, node: Node, references: References) -> Iterator[Resource]:
@@ -103,26 +155,32 @@ def expand(networks: Networks, node: Node, references: References) -> Iterator[R
         return
     drawing = references[DrawingRoutes(mesh.babeld.socket, mesh.table)]
     refusals = Refusals(drawing)
-    for network in networks.root:
-        prefix = str(network.prefix)
+    for network, prefix in zip(networks.root, prefixes_now(networks, node, references), strict=True):
+        if prefix is None:
+            continue
         route = Route(
             routing_table=mesh.table,
-            destination=prefix,
+            destination=str(prefix),
             metric=NETWORK_METRIC,
             link=network.interface,
             protocol=PROTOCOL_ANNOUNCED,
         )
         if network.address is not None:
-            yield Address(link=network.interface, address=f"{network.address}/{network.prefix.prefixlen}")
+            # Either has all of the prefix, or nothing of it.
+            own = IPv6Address(int(prefix.network_address) | int(network.address))
+            yield Address(link=network.interface, address=f"{own}/{prefix.prefixlen}")
         yield route
         yield from refusals.of(route)
-        yield from around(mesh, network.prefix)
-        yield BabelAnnouncement(prefix, ANYWHERE, mesh.babeld.socket, route.key, 0)
+        yield from around(mesh, prefix)
+        yield BabelAnnouncement(str(prefix), ANYWHERE, mesh.babeld.socket, route.key, 0)
 
 
 def lookups(networks: Networks, node: Node) -> Iterator[Reference[Any]]:
-    """Yield what others announce of these networks."""
-    if (mesh := node.get(Mesh)) is not None:
+    """Yield what others announce of these networks, and what is delegated."""
+    mesh = node.get(Mesh)
+    for network in networks.root:
+        yield from looked_up(network.prefix, _special_purpose(node), None if mesh is None else mesh.table)
+    if mesh is not None:
         yield DrawingRoutes(mesh.babeld.socket, mesh.table)
 
 

@@ -157,3 +157,15 @@ exit:
         elements = {one.name: one.elements for one in found.sets}
         assert elements["exit_wan"] == (() if prefix is None else (prefix,))
         assert prefix is None or prefix in elements["inside"]
+
+
+def test_a_network_of_a_delegated_prefix_is_inside_as_it_is_now() -> None:
+    networks = "networks: [{prefix: {delegated: wan, length: 64}, interface: clients}]\n"
+    node = loads((HEAD + networks + "firewall: {}\n").encode(), "node.yaml")
+    known = {one: resolved(node)[one] for one in references(node)}
+    (delegated,) = (one for one in known if isinstance(one, DelegatedPrefix))
+    for prefix in ("2001:db8:90::/64", "2001:db8:a0::/64", None):
+        now = References(known | {delegated: None if prefix is None else IPv6Network(prefix)})
+        (found,) = (one for one in expand(node, now) if isinstance(one, NftTable))
+        inside = {one.name: one.elements for one in found.sets}["inside"]
+        assert {one for one in inside if one.endswith("/64")} == ({prefix} - {None})
