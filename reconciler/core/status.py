@@ -34,7 +34,8 @@ def reasons(loop: Loop) -> list[str]:
     """Return what makes the node degraded, nothing for a healthy one."""
     custody = loop.custody
     found = list(loop.troubles.values())
-    found += filter(None, (loop.permission.problem, custody.unsaved, loop.rounds.unrecorded, loop.telling.problem))
+    found += filter(None, (loop.permission.problem, loop.references.problem, custody.unsaved))
+    found += filter(None, (loop.rounds.unrecorded, loop.telling.problem))
     if custody.file.problem is not None:
         found.append(f"the node file cannot be used: {custody.file.problem}")
     if custody.refusal is not None:
@@ -53,7 +54,7 @@ def reasons(loop: Loop) -> list[str]:
         found += [f"{conflict.key}: {conflict.reason}" for conflict in plan.conflicts]
     found += [failure.error for failure in loop.rounds.retries.failures.values()]
     found += facts.fights(loop.rounds.fights.all())
-    found += [f"{one.check.describe()}: {one.reason}" for one in loop.checks if not one.passed]
+    found += loop.checks.failed()
     found += loop.notices.reasons()
     return list(dict.fromkeys(found))
 
@@ -101,9 +102,11 @@ def standing(loop: Loop) -> dict[str, Any]:
         "intent": _intent(loop),
         "trial": _trial(loop),
         "objects": list(islice(_objects(loop), MOST_OBJECTS)),
-        "offers": loop.offers.shown(loop.seen),
+        "offers": loop.holding.offers.shown(loop.seen),
         "owned": 0 if loop.seen is None else len(loop.seen.observation.owned),
-        "checks": [{"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks],
+        "checks": [
+            {"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks.results
+        ],
         **loop.notices.shown(),
         "counts": loop.notices.counts(),
         "notes": [] if loop.wanted is None else list(loop.wanted.notes),

@@ -34,6 +34,8 @@ class Telling:
         self._history = history
         self._clock = clock
         self._failures: set[tuple[Any, str]] = set()
+        self._node = ""
+        self._digest: str | None = None
         self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
         self.problem: str | None = None
         self.recent.extend(map(fact_of, self.recall(MOST_RECENT)))
@@ -50,11 +52,16 @@ class Telling:
         """Begin with another intent: what fails in the same way as under the last one is told again."""
         self._failures.clear()
 
-    def tell(self, fact: Mapping[str, Any]) -> None:
-        """Write down a fact."""
+    def concern(self, node: str, digest: str | None) -> None:
+        """Tell of this node, held at this document, from now on."""
+        self._node, self._digest = node, digest
+
+    def tell(self, event: str, **told: Any) -> None:
+        """Write down what happened."""
+        fact = {"event": event, "node": self._node, "digest": self._digest, **told}
         wall = self._clock.wall()
-        level = logging.WARNING if fact["event"] in _WORRYING else logging.INFO
-        log.log(level, "%s", fact["event"], extra={"fact": fact})
+        level = logging.WARNING if event in _WORRYING else logging.INFO
+        log.log(level, "%s", event, extra={"fact": fact})
         self.recent.append({"time": round(wall, 3), **fact})
         try:
             self._history.append(fact, wall)

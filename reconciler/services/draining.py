@@ -51,7 +51,7 @@ def drain(loop: Loop, store: DrainStore, request: DrainRequest) -> tuple[str, ..
     Raises RefusedError, and then nothing was changed; StellwerkError.
     """
     _check(loop)
-    offers = loop.offered()
+    offers = loop.holding.offered()
     if not offers:
         raise RefusedError("this node has no exit that could be drained")
     names = _chosen(request.names, [one.name for one in offers], "is no exit of this node")
@@ -73,7 +73,7 @@ def undrain(loop: Loop, store: DrainStore, request: DrainRequest) -> tuple[str, 
     names = _chosen(request.names, [one.name for one in drains.orders], "is not drained")
     # How it was before is known then, and what changes is told. Nothing held is no reason to keep an order.
     with suppress(RefusedError):
-        loop.offered()
+        loop.holding.offered()
     store.save_drains(drains.without(names))
     loop.references_changed()
     return names
@@ -85,7 +85,7 @@ def told(loop: Loop, names: Sequence[str]) -> dict[str, Any]:
     ``left`` are those that are not yet as they are to be, and why.
     """
     by_name = {} if loop.wanted is None else {one.name: one for one in loop.wanted.offers}
-    shown = {one["name"]: one for one in loop.offers.shown(loop.seen)}
+    shown = {one["name"]: one for one in loop.holding.offers.shown(loop.seen)}
     left = {name: _why_left(loop, by_name[name]) for name in names if name in by_name}
     return {
         "names": list(names),

@@ -258,7 +258,7 @@ def test_results_from_before_the_change_confirm_nothing(calm: ToyStage) -> None:
     calm.file(CHECKED)
     calm.run(1)
     calm.answer(True)
-    assert calm.loop.checks == ()
+    assert calm.loop.checks.results == ()
     calm.run(1)
     assert calm.checker.under_way is not None
     assert len(calm.checker.under_way[0]) == 2
