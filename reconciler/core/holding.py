@@ -14,7 +14,6 @@ from reconciler.core.guards import check_deletions
 from reconciler.core.intents import Document, Given
 from reconciler.core.live_references import LiveReferences
 from reconciler.core.offers import OfferBook
-from reconciler.core.permission import Permission
 from reconciler.core.reconcile import Look, Rounds, check_nothing_in_the_way
 from reconciler.core.schedule import DirtySet
 from reconciler.core.telling import Telling
@@ -59,7 +58,7 @@ class Holding:
         self._checks, self._dirty, self._telling = checks, dirty, telling
         self._told_refusal = ("", "")
 
-    def choose(self, permission: Permission) -> Look | None:
+    def choose(self, may_change: bool) -> Look | None:
         """Decide at which document the node is held; return the look by which a new one was adopted, if it was.
 
         Raises IntentError and StellwerkError where it is not known what that asks for.
@@ -67,7 +66,7 @@ class Holding:
         candidate, trial = self._custody.candidate(), self._custody.intents.trial
         if candidate is not None and self._custody.is_new(candidate):
             try:
-                if not permission:
+                if not may_change:
                     self._hold_at(self._interpreted(candidate))
                     return None
                 given = None if candidate is self._custody.file.document else self._custody.intents.given
@@ -77,7 +76,7 @@ class Holding:
                 if (told := (candidate.digest, str(exc))) != self._told_refusal:
                     self._told_refusal = told
                     self._telling.tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
-        elif trial is not None and candidate is not None and self._custody.returns_to(candidate) and permission:
+        elif trial is not None and candidate is not None and self._custody.returns_to(candidate) and may_change:
             self._custody.abandon()
             self._telling.tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         held = self._custody.held()

@@ -8,14 +8,14 @@ only what they tell of single rows is taken at its word.
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from random import random as any_number
 from typing import Protocol, TypeVar
 
 from intent.checks import Check
 from intent.problems import IntentError
 from reconciler.core import facts, status
+from reconciler.core.agenda import Agenda
 from reconciler.core.apply import Watcher
 from reconciler.core.axis import Axis
 from reconciler.core.backend import Backend, News
@@ -33,21 +33,11 @@ from reconciler.core.notices import Notices
 from reconciler.core.offers import undecided
 from reconciler.core.permission import Mode, Permission
 from reconciler.core.reconcile import Look, Round, Rounds
-from reconciler.core.retries import LONGEST_SECONDS, Random, backoff
-from reconciler.core.schedule import DirtySet, Timer
+from reconciler.core.retries import Random
 from reconciler.core.suspension import SuspensionStore
 from reconciler.core.telling import Telling, log
 from reconciler.core.wanted import Checker, Interpreter, Wanted
 
-FULL_LOOK_SECONDS = 300.0
-"""How often everything is looked at, whatever the news are; what is as it was is recognised, not read again."""
-FRESH_LOOK_SECONDS = 3600.0
-"""How often everything is read as if it had never been seen."""
-SLOW_LOOK_SECONDS = 30.0
-"""How often the tables are looked at that have no news, such as WireGuard's."""
-SHORTEST_REST_SECONDS = 1.0
-ECHO_SECONDS = 2.0
-"""For how long after a change of ours news may be of that."""
 MOST_RECALLED = 1000
 """How many entries of the history are searched for roll-backs where the intents were lost."""
 MOST_TURNS = 8
@@ -77,28 +67,17 @@ class Loop:
         self.permission = Permission(mode, store, clock)
         self.custody = Custody(store, clock)
         self.rounds = Rounds(backends, store, random)
-        self.seen: Look | None = None
-        self.checks = CheckSchedule(checker, clock, random)
         self.references = LiveReferences(interpreter, self.rounds, clock)
+        self.agenda = Agenda(self.rounds, self.references, clock, random)
+        self.checks = CheckSchedule(checker, clock, random)
+        self.telling = Telling(history, clock)
+        self.holding = Holding(self.custody, self.references, self.rounds, self.checks, self.agenda.dirty, self.telling)
+        self.seen: Look | None = None
         self.troubles: dict[str, str] = {}
         self.sync, self.health = Axis(), Axis()
         self.notices = Notices()
-        self.telling = Telling(history, clock)
         self.rounds_made = 0
         self.before_a_round: Callable[[], None] = lambda: None
-        self._random = random
-        self._full = Timer(FULL_LOOK_SECONDS, random)
-        self._fresh = Timer(FRESH_LOOK_SECONDS, random)
-        self._slow = Timer(SLOW_LOOK_SECONDS, random)
-        self._without_news = frozenset[str]()
-        self._dirty = DirtySet()
-        self.holding = Holding(self.custody, self.references, self.rounds, self.checks, self._dirty, self.telling)
-        self._rests = 0
-        self._rest_until = 0.0
-        self._blind = 0
-        self._blind_until = 0.0
-        self._again_at = math.inf
-        self._acted_at = -math.inf
         self._guarded("intents", self.custody.load)
         if self.custody.intents == Intents():
             self.custody.remember_quarantine(self.telling.recall(MOST_RECALLED))
@@ -107,7 +86,7 @@ class Loop:
 
     def tables_without_news(self, tables: frozenset[str]) -> None:
         """Say which tables have no news, so that they are looked at by the clock."""
-        self._without_news = tables
+        self.agenda.tables_without_news(tables)
 
     def give_file(self, name: str, document: Document | None, problem: str | None = None) -> None:
         """Say what the node file holds now: a document, or what is wrong with it, which changes nothing."""
@@ -119,8 +98,8 @@ class Loop:
             self.telling.tell("accepted", because="the node file can be used again")
         if document is not None and document != before.document:
             self.custody.refusal = None
-            self._rest_until = 0.0
-        self._dirty.mark_all("the node file changed")
+            self.agenda.rest_no_more()
+        self.agenda.dirty.mark_all("the node file changed")
 
     def damaged(self, because: str, outcome: str) -> None:
         """Say that what was kept on disk was damaged before the start, and what became of it."""
@@ -128,28 +107,13 @@ class Loop:
 
     def hear(self, news: News) -> None:
         """Take note of what has changed."""
-        if news.tables is None:
-            self._dirty.mark_all("news were lost")
-        else:
-            self._dirty.mark(news.tables, "something changed")
-            self._dirty.mark_rows(news.rows, "something changed")
-            self._hasten(news.tables | news.rows.keys())
-        self.references.hear(news)
-        self._dirty.actors |= news.actors
-
-    def _hasten(self, tables: Set[str]) -> None:
-        """Have what failed tried again soon where something has changed, unless that may be our own doing."""
-        now = self.clock.now()
-        if now >= self._acted_at + ECHO_SECONDS:
-            self.rounds.retries.hasten(tables, now)
-            # What is due already is not among the next attempts.
-            self._again_at = min(self._again_at, self._next_attempt(now))
+        self.agenda.hear(news)
 
     def references_changed(self) -> None:
         """Say that something the documents refer to may have changed, such as what one of them was refused for."""
         self.custody.refusal = None
-        self._rest_until = 0.0
-        self._dirty.mark_all("something that the node file refers to changed")
+        self.agenda.rest_no_more()
+        self.agenda.dirty.mark_all("something that the node file refers to changed")
 
     def checked(self, results: Sequence[CheckResult], turn: int) -> None:
         """Take the results of checks, with the turn that they were started with."""
@@ -173,7 +137,7 @@ class Loop:
         self.permission.check_not_reporting()
         document = self.custody.confirm()
         self.telling.tell("confirmed", because=because, digest=document.digest)
-        self._dirty.mark_all("confirmed")
+        self.agenda.dirty.mark_all("confirmed")
 
     def roll_back(self, because: str = "rolled back by hand") -> None:
         """Undo what is on trial. Raises RefusedError."""
@@ -184,8 +148,8 @@ class Loop:
         self.checks.after_roll_back = True
         # Checks that are under way say nothing about what is held from now on.
         self.checks.drop()
-        self._rests, self._rest_until = 0, 0.0
-        self._dirty.mark_all("rolled back")
+        self.agenda.begin()
+        self.agenda.dirty.mark_all("rolled back")
 
     def suspend(self, reason: str, seconds: float | None) -> None:
         """Change nothing for some time, ``None`` for until it is resumed. Raises StellwerkError."""
@@ -212,8 +176,8 @@ class Loop:
         self.rounds.forget()
         self.custody.refusal = None
         self.rounds.begin()
-        self._rests, self._rest_until = 0, 0.0
-        self._dirty.mark_all(because)
+        self.agenda.begin()
+        self.agenda.dirty.mark_all(because)
 
     def allow_deletes(self) -> None:
         """Adopt the document that was refused, whatever share of the node it deletes. Raises what else is wrong."""
@@ -229,7 +193,7 @@ class Loop:
         self.custody.release()
         for digest in released:
             self.telling.tell("released", because="asked by hand", digest=digest)
-        self._dirty.mark_all("asked by hand")
+        self.agenda.dirty.mark_all("asked by hand")
 
     def apply(
         self,
@@ -281,21 +245,11 @@ class Loop:
 
     def due(self) -> float:
         """Return when the next turn is due, by the clock's `now`."""
-        now = self.clock.now()
-        times = [self._full.at, self._slow.at]
-        if self.seen is not None and self.seen.plan.unseen:
-            times.append(self._blind_until)
-        if self._dirty or self.references.stale:
-            times.append(now)
-        times.append(self.references.due())
-        times.append(self.notices.due())
-        if self.permission:
-            times.append(self._again_at)
-        times.append(self.permission.due())
-        times = [max(self._rest_until, min(times))]
+        times = [self.agenda.due(self.seen, self.permission.granted), self.notices.due(), self.permission.due()]
+        times = [max(self.agenda.rest_until, min(times))]
         times.append(self.checks.due(self._wanted_checks()))
         if self.custody.intents.trial is not None and self.permission.mode is Mode.ENFORCE:
-            times.append(now + self.custody.intents.trial.seconds_left(self.clock))
+            times.append(self.clock.now() + self.custody.intents.trial.seconds_left(self.clock))
         return min(times)
 
     def turn(self) -> bool:
@@ -304,7 +258,7 @@ class Loop:
         if self.custody.trial_is_over() and self.permission.mode is Mode.ENFORCE:
             self.roll_back(self._why_not_confirmed())
         try:
-            worked = self.clock.now() >= self._rest_until and self._round_where_due(self.clock.now())
+            worked = self.clock.now() >= self.agenda.rest_until and self._round_where_due(self.clock.now())
         except (StellwerkError, IntentError) as exc:
             self._rest(str(exc))
         self.checks.start_when_due(self._wanted_checks())
@@ -347,27 +301,26 @@ class Loop:
 
     def _round_where_due(self, now: float) -> bool:
         """Look where that is due, and act; return whether something was done. Raises IntentError, StellwerkError."""
-        self._mark_what_is_due(now)
+        self._resume_where_that_is_over()
+        if self.agenda.mark_what_is_due(now, self.seen, self.permission.granted):
+            self.custody.try_again()
         self.holding.follow_references()
-        seen = self.holding.choose(self.permission) if self._dirty.all else None
-        if seen is None and not self._dirty:
+        seen = self.holding.choose(self.permission.granted) if self.agenda.dirty.all else None
+        if seen is None and not self.agenda.dirty:
             return False
-        tables, rows, because = self._dirty.take()
-        if tables is None:
-            self._full.wind(now)
-            self._slow.wind(now)
+        tables, rows, because = self.agenda.take(now)
         if self.wanted is None:
             return False
         if seen is None:
             try:
                 seen = self.rounds.look(self.wanted.desired, tables, rows)
             except StellwerkError:
-                self._dirty.all = True
+                self.agenda.dirty.all = True
                 raise
         self.seen = seen
         self.rounds_made += 1
         self.rounds.take_note(seen, now)
-        self._note_blindness(seen, tables)
+        self.agenda.looked(seen, tables)
         decided = self.clock.now()
         to_do = self._is_open(seen, decided)
         if to_do:
@@ -376,56 +329,20 @@ class Loop:
             del seen
             self._take_note_if_reached()
         else:
-            self._again_at = self._next_attempt(decided)
-            if self.permission:
+            self.agenda.try_again_when_due(decided)
+            if self.permission.granted:
                 self.rounds.forget_what_is_gone(seen, self.wanted.desired)
             self._take_note_if_reached()
             if not seen.plan.operations:
                 # Who made them did no harm.
-                self._dirty.actors.clear()
-        self._rests = 0
+                self.agenda.dirty.actors.clear()
+        self.agenda.begin()
         self.troubles.pop("round", None)
         return to_do
 
-    def _note_blindness(self, seen: Look, tables: Set[str] | None) -> None:
-        """Wait longer, each time that it was tried, before what cannot be seen is looked at again."""
-        unseen = seen.plan.unseen.keys()
-        if not unseen:
-            self._blind = 0
-        elif tables is None or tables & unseen:
-            self._blind += 1
-            self._blind_until = self.clock.now() + backoff(
-                self._blind, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random
-            )
-
-    def _mark_what_is_due(self, now: float) -> None:
-        """Have looked at what it is time for."""
-        self._resume_where_that_is_over()
-        if now >= self._full.at:
-            if now >= self._fresh.at:
-                self._fresh.wind(now)
-                self.rounds.forget()
-            self.custody.try_again()
-            self._dirty.mark_all("it was time")
-        elif now >= self._slow.at:
-            self._dirty.mark(self._without_news, "it was time")
-            self._slow.wind(now)
-            self.references.doubt(self._without_news)
-        self.references.refresh(now)
-        if self.seen is not None and now >= self._blind_until:
-            self._dirty.mark(self.seen.plan.unseen.keys(), "it could not be seen")
-        if now >= self._again_at and self.permission:
-            self._again_at = math.inf
-            self._dirty.mark_all("it was tried again")
-
-    def _next_attempt(self, now: float) -> float:
-        """Return when something that waits for its time may be tried again."""
-        times = (self.rounds.retries.due(now), self.rounds.fights.due(now))
-        return min((time for time in times if time is not None), default=math.inf)
-
     def _is_open(self, seen: Look, now: float) -> bool:
         """Return whether there is something to do that may be done now."""
-        if self.wanted is None or not self.permission:
+        if self.wanted is None or not self.permission.granted:
             return False
         return self.rounds.open(seen, self.wanted.desired, now)
 
@@ -437,23 +354,23 @@ class Loop:
         self._judge()
         self.before_a_round()
         try:
-            done = self.rounds.apply(seen, self.wanted.desired, self.clock.now, self._dirty.actors, watch)
+            done = self.rounds.apply(seen, self.wanted.desired, self.clock.now, self.agenda.dirty.actors, watch)
         except BaseException:
-            self._dirty.all = True
+            self.agenda.dirty.all = True
             raise
         self.seen = done.remaining
-        self._dirty.actors.clear()
-        self._acted_at = ended = self.clock.now()
-        self._again_at = self._next_attempt(ended)
+        ended = self.clock.now()
+        self.agenda.acted(ended)
+        self.agenda.try_again_when_due(ended)
         for told in self.telling.of_round(done, self.rounds, ended - begun):
             self.telling.tell(**{"because": because, **told})
         if self._is_open(done.remaining, ended):
-            self._dirty.mark_all("what was left")
+            self.agenda.dirty.mark_all("what was left")
         return done
 
     def _take_note_if_reached(self) -> None:
         document = None if self.wanted is None else self.wanted.document
-        if document is not None and self.permission and self.in_sync:
+        if document is not None and self.permission.granted and self.in_sync:
             self._guarded("intents", lambda: self.custody.reached(document))
 
     def _why_not_confirmed(self) -> str:
@@ -489,9 +406,7 @@ class Loop:
 
     def _rest(self, problem: str) -> None:
         """Wait before the next round, longer each time, after one that failed as a whole."""
-        self._rests += 1
-        self._dirty.all = True
-        self._rest_until = self.clock.now() + backoff(self._rests, SHORTEST_REST_SECONDS, LONGEST_SECONDS, self._random)
+        self.agenda.rest()
         if self.troubles.get("round") != problem:
             self.troubles["round"] = problem
             self.telling.tell("failed", because="a round could not be made", outcome=problem)

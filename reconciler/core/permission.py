@@ -36,7 +36,9 @@ class Permission:
             reason = f"whether it is suspended cannot be read: {exc}"
             self.suspension = Suspension(reason, clock.wall(), None, clock.boot())
 
-    def __bool__(self) -> bool:
+    @property
+    def granted(self) -> bool:
+        """Whether the node may be changed now."""
         return self.mode is Mode.ENFORCE and self.suspension is None
 
     def check(self) -> None:
