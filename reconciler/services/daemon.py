@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import queue
 import selectors
 import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from intent.problems import IntentError, Problem
 from reconciler.backends.bell import Bell
 from reconciler.backends.checked_health import WatchedHealth
 from reconciler.backends.drained import DrainedByHand
@@ -26,21 +23,18 @@ from reconciler.backends.references import Resolvers
 from reconciler.backends.service_manager import ServiceManager
 from reconciler.backends.state_folder import StateFolder
 from reconciler.backends.state_folder_lock import Role
-from reconciler.backends.watched_files import is_being_written, watched_files
-from reconciler.core.backend import Backend, Events, News
-from reconciler.core.errors import RefusedError, StellwerkError
-from reconciler.core.intents import Document
+from reconciler.core.errors import StellwerkError
 from reconciler.core.loop import Loop
 from reconciler.core.permission import Mode
-from reconciler.core.status import standing, status
+from reconciler.core.status import standing
 from reconciler.core.telling import log
-from reconciler.services import applying, draining
 from reconciler.services.checking import BackgroundChecker
-from reconciler.services.control_protocol import ending
-from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer, Job
+from reconciler.services.commands import Commands
+from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer
 from reconciler.services.damage import set_damage_aside
-from reconciler.services.draining import DrainRequest
 from reconciler.services.interpretation import NodeInterpreter
+from reconciler.services.news_streams import NewsStreams
+from reconciler.services.node_files import NodeFiles
 from reconciler.services.this_node import this_node
 
 GATHER_SECONDS = 0.003
@@ -50,13 +44,8 @@ QUIET_SHARE = 9
 LONGEST_QUIET_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 LOCK_SECONDS = 5.0
-HALF_WRITTEN_SECONDS = 0.02
-MOST_READS = 10
-"""How often a node file is read that is another one each `HALF_WRITTEN_SECONDS`."""
 SOCKET_SECONDS = 10.0
 """How long until a control socket that could not be opened is tried again."""
-NEWS_SECONDS = 60.0
-"""How long until news that could not be had are tried again."""
 BEGIN_SECONDS = 30.0
 """How long a daemon that is to see a trial through waits to be told of one."""
 SETTLE_SECONDS = 30.0
@@ -82,24 +71,16 @@ class Daemon:
         self._clock = MachineClock()
         self._manager = ServiceManager()
         self._board = Board(self._clock.now)
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._waiting: list[tuple[Job, Document]] = []
         self.began = False
         """Whether the first round is over."""
         self._stopping = False
         self._reload = False
-        self._was_asked = False
-        self._door = threading.Lock()
-        self._closed = False
         self._bell = Bell()
         self._ended_at: float | None = None
         self._alive_at = 0.0
         self._quiet_until = 0.0
         self._listens = False
         self._socket_at = 0.0
-        self._events: list[Events] = []
-        self._deaf: list[Backend] = []
-        self._news_at = 0.0
 
     def stop(self) -> None:
         """Have `run` end soon, from any thread; what it is doing is done to its end first."""
@@ -122,12 +103,10 @@ class Daemon:
             node = stack.enter_context(this_node(self._settings.state_folder, resolvers))
             stack.enter_context(self._signals())
             damage = set_damage_aside(state, self._clock)
-            self._files = watched_files()
-            stack.callback(self._files.close)
-            self._interpreter = NodeInterpreter(node.resolvers)
+            interpreter = NodeInterpreter(node.resolvers)
             self._checker = BackgroundChecker(self._bell.ring)
             self._loop = Loop(
-                self._interpreter,
+                interpreter,
                 node.backends,
                 node.state,
                 node.history(),
@@ -138,14 +117,18 @@ class Daemon:
             self._loop.before_a_round = self._before_a_round
             for because, outcome in damage:
                 self._loop.damaged(because, outcome)
-            stack.callback(self._close_events)
-            self._tables = frozenset[str]().union(*(backend.tables for backend in node.backends))
-            self._deaf = list(node.backends)
-            self._open_events()
+            self._files = NodeFiles(self._settings.node_file, interpreter, self._loop)
+            stack.callback(self._files.close)
+            self._news = NewsStreams(node.backends, self._loop)
+            stack.callback(self._news.close)
+            self._news.open()
+            self._commands = Commands(self._loop, self._files, state, self._bell.ring, self._settle, self._publish)
             self._publish()
-            self._server = ControlServer(self._settings.socket, self._settings.group, self._board, self._submit)
+            self._server = ControlServer(
+                self._settings.socket, self._settings.group, self._board, self._commands.submit
+            )
             stack.callback(self._server.close)
-            stack.callback(self._refuse_the_rest)
+            stack.callback(self._commands.close)
             self._open_socket()
             try:
                 log.info("started", extra={"fact": self._facts()})
@@ -166,33 +149,6 @@ class Daemon:
     def _facts(self) -> dict[str, Any]:
         settings = self._settings
         return {"file": settings.node_file, "mode": str(settings.mode), "socket": settings.socket}
-
-    def _open_events(self) -> None:
-        """Have news of what has none yet, as far as it offers them; what cannot be had now is tried again."""
-        deaf, self._deaf = self._deaf, []
-        problems = []
-        for backend in deaf:
-            try:
-                events = backend.events()
-            except StellwerkError as exc:
-                self._deaf.append(backend)
-                problems.append(str(exc))
-                continue
-            if events is not None:
-                self._events.append(events)
-                # What has changed before is not told.
-                self._loop.hear(News(None))
-        self._news_at = self._clock.now() + NEWS_SECONDS
-        self._loop.tables_without_news(self._tables.difference(*(events.covers for events in self._events)))
-        if not problems:
-            self._loop.troubles.pop("news", None)
-        elif self._loop.troubles.get("news") != (problem := "; ".join(problems)):
-            self._loop.troubles["news"] = problem
-            log.warning("no news", extra={"fact": {"because": problem}})
-
-    def _close_events(self) -> None:
-        for events in self._events:
-            events.close()
 
     def _open_socket(self) -> None:
         """Listen to commands. The node is kept without, and it is tried again.
@@ -218,8 +174,8 @@ class Daemon:
         now = self._clock.now()
         if not self._listens and now >= self._socket_at:
             self._open_socket()
-        elif self._deaf and now >= self._news_at:
-            self._open_events()
+        elif now >= self._news.due():
+            self._news.open()
         else:
             return
         # What is over is seen to be over.
@@ -255,7 +211,7 @@ class Daemon:
     # The wait.
 
     def _drive(self) -> None:
-        self._read_file()
+        self._files.read()
         self._settle()
         self.began = True
         self._manager.ready(self._words())
@@ -265,7 +221,7 @@ class Daemon:
                     selector.register(source, selectors.EVENT_READ)
             while not self._stopping and not self._has_ended():
                 self._mend()
-                for events in self._events:
+                for events in self._news:
                     if events not in news.get_map():
                         news.register(events, selectors.EVENT_READ)
                 quiet = max(0.0, self._quiet_until - self._clock.now())
@@ -275,30 +231,25 @@ class Daemon:
 
     def _wait_seconds(self) -> float:
         now = self._clock.now()
-        times = [now + LONGEST_WAIT_SECONDS]
+        times = [now + LONGEST_WAIT_SECONDS, self._news.due()]
         if not self._is_idle():
             times.append(self._loop.due())
         if self._manager.watchdog_seconds is not None:
             times.append(self._alive_at + self._manager.watchdog_seconds)
         if not self._listens:
             times.append(self._socket_at)
-        if self._deaf:
-            times.append(self._news_at)
         if self._settings.node_file is None:
             times.append(now + 1.0)
         return max(0.0, min(times) - now)
 
     def _attend(self, ready: set[Any]) -> None:
         begun = time.thread_time()
-        heard = [events for events in self._events if events in ready]
-        for events in heard:
-            self._loop.hear(events.read())
+        heard = self._news.hear(ready)
         if heard and self._loop.due() <= self._clock.now():
             time.sleep(GATHER_SECONDS)
-            for events in heard:
-                self._loop.hear(events.read())
+            self._news.hear(ready)
         if self._files in ready:
-            self._look_at_files()
+            self._files.look()
         if self._bell in ready:
             self._bell.hush()
             self._look_at_bell()
@@ -312,8 +263,8 @@ class Daemon:
         worked = False
         if not self._is_idle() and self._loop.due() <= self._clock.now():
             worked = self._loop.turn()
-            self._watch_files()
-        self._answer_waiting()
+            self._files.watch()
+        self._commands.answer_waiting()
         self._publish()
         return worked
 
@@ -321,8 +272,8 @@ class Daemon:
         """Take the turns that are due now, as many as one thing may lead to."""
         if not self._is_idle():
             self._loop.settle()
-            self._watch_files()
-        self._answer_waiting()
+            self._files.watch()
+        self._commands.answer_waiting()
         self._publish()
 
     def _is_idle(self) -> bool:
@@ -350,139 +301,14 @@ class Daemon:
 
     # What happens.
 
-    def _read_file(self) -> None:
-        path = self._settings.node_file
-        if path is None:
-            return
-        try:
-            found = read_document(path, self._interpreter)
-        except IntentError as exc:
-            self._loop.give_file(str(path), None, str(exc))
-        else:
-            self._loop.give_file(str(path), found)
-        self._watch_files()
-
-    def _watch_files(self) -> None:
-        own = () if self._settings.node_file is None else (str(self._settings.node_file),)
-        self._files.watch((*own, *self._interpreter.files))
-
-    def _look_at_files(self) -> None:
-        changed = self._files.read()
-        if self._settings.node_file is not None and str(self._settings.node_file) in changed:
-            self._read_file()
-        if changed & set(self._interpreter.files):
-            self._loop.references_changed()
-
     def _look_at_bell(self) -> None:
         if self._reload:
             self._reload = False
-            self._read_file()
+            self._files.read()
             self._loop.reconcile("asked by a signal")
         while (results := self._checker.take()) is not None:
             self._loop.checked(*results)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._carry_out(self._jobs.get_nowait())
-
-    # Commands.
-
-    def _submit(self, job: Job) -> None:
-        with self._door:
-            if not self._closed:
-                self._jobs.put(job)
-                self._bell.ring()
-                return
-        job.fail(ending())
-
-    def _carry_out(self, job: Job) -> None:
-        deeds: dict[str, Callable[[Job], dict[str, Any] | None]] = {
-            "apply": self._apply,
-            "confirm": self._confirm,
-            "rollback": self._roll_back,
-            "suspend": self._suspend,
-            "resume": self._resume,
-            "reconcile": self._reconcile,
-            "retry": self._retry,
-            "drain": lambda job: self._drain(job, draining.drain),
-            "undrain": lambda job: self._drain(job, draining.undrain),
-        }
-        deed = deeds.get(job.command)
-        try:
-            if deed is None:
-                raise RefusedError(f"the daemon knows no command {job.command[:40]!r}")
-            end = deed(job)
-        except (StellwerkError, IntentError) as exc:
-            self._publish()
-            job.fail(exc)
-            return
-        except BaseException as exc:
-            job.fail(StellwerkError(f"the daemon ends for a fault of its own ({type(exc).__name__}); its log shows it"))
-            raise
-        # Whoever asks for the status after the end sees what came of it.
-        self._publish()
-        if end is not None:
-            job.end(**end)
-
-    # Each deed returns the end of its answer, ``None`` where that comes later.
-
-    def _apply(self, job: Job) -> dict[str, Any] | None:
-        self._was_asked = True
-        order = applying.order(job.request)
-        told = applying.apply(self._loop, order, job.say)
-        self._watch_files()
-        if told["seconds_to_confirm"] is None or not told["checks"]:
-            return told
-        job.say({"event": "applied", **told})
-        self._waiting.append((job, order.document))
-        return None
-
-    def _answer_waiting(self) -> None:
-        """Tell those who wait for the end of a trial what became of it."""
-        trial = self._loop.custody.intents.trial
-        waiting, self._waiting = self._waiting, []
-        for job, tried in waiting:
-            if trial is not None and trial.document.digest == tried.digest:
-                self._waiting.append((job, tried))
-            else:
-                job.end(**applying.verdict(self._loop, tried))
-
-    def _confirm(self, job: Job) -> dict[str, Any]:
-        self._loop.confirm()
-        self._settle()
-        return {}
-
-    def _roll_back(self, job: Job) -> dict[str, Any]:
-        self._loop.roll_back()
-        return self._status_after_a_turn()
-
-    def _suspend(self, job: Job) -> dict[str, Any]:
-        self._loop.suspend(*applying.suspension(job.request))
-        return {}
-
-    def _resume(self, job: Job) -> dict[str, Any]:
-        self._loop.resume()
-        return self._status_after_a_turn()
-
-    def _reconcile(self, job: Job) -> dict[str, Any]:
-        self._read_file()
-        if job.request.get("allow_deletes"):
-            self._loop.allow_deletes()
-        else:
-            self._loop.reconcile()
-        return self._status_after_a_turn()
-
-    def _retry(self, job: Job) -> dict[str, Any]:
-        self._loop.retry()
-        return self._status_after_a_turn()
-
-    def _drain(self, job: Job, deed: Callable[[Loop, StateFolder, DrainRequest], tuple[str, ...]]) -> dict[str, Any]:
-        names = deed(self._loop, StateFolder(self._settings.state_folder), draining.requested(job.request))
-        self._settle()
-        return draining.told(self._loop, names)
-
-    def _status_after_a_turn(self) -> dict[str, Any]:
-        self._settle()
-        return {"status": status(self._loop)}
+        self._commands.carry_out()
 
     # The end.
 
@@ -490,7 +316,7 @@ class Daemon:
         """Return whether a daemon without a node file has seen its trial through."""
         if self._settings.node_file is not None:
             return False
-        if self._loop.custody.intents.trial is not None or self._waiting:
+        if self._loop.custody.intents.trial is not None or self._commands.someone_waits:
             self._ended_at = None
             return False
         now = self._clock.now()
@@ -498,7 +324,7 @@ class Daemon:
             self._ended_at = now
         if self._loop.wanted is None:
             # Whoever started it has gone before it said why, or was refused.
-            return self._was_asked or now - self._ended_at > BEGIN_SECONDS
+            return self._commands.was_asked or now - self._ended_at > BEGIN_SECONDS
         is_done = self._loop.in_sync and not self._loop.awaits_checks
         return is_done or now - self._ended_at > SETTLE_SECONDS
 
@@ -511,44 +337,3 @@ class Daemon:
         if trial is not None and trial.before is not None and self._loop.permission.mode is Mode.ENFORCE:
             self._loop.roll_back("the daemon was ended before it was confirmed")
             self._settle()
-
-    def _refuse_the_rest(self) -> None:
-        with self._door:
-            self._closed = True
-        for job, _ in self._waiting:
-            job.fail(
-                StellwerkError("the daemon ends while this is on trial; `stellwerk status` says what there is now")
-            )
-        self._waiting.clear()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._jobs.get_nowait().fail(ending())
-
-
-def read_document(path: Path, interpreter: NodeInterpreter) -> Document:
-    """Return the document in a file that nobody writes, as far as that can be seen. Raises IntentError."""
-    for _ in range(MOST_READS):
-        before = _stamp(path)
-        problem: IntentError | None = None
-        try:
-            found = interpreter.read(str(path))
-        except IntentError as exc:
-            problem = exc
-        time.sleep(HALF_WRITTEN_SECONDS)
-        if _stamp(path) != before or is_being_written(os.path.realpath(path)):
-            continue
-        if problem is not None:
-            raise problem
-        return found
-    raise IntentError(
-        [Problem(str(path), 0, 0, "it is being written, and is not taken before its writer has closed it")]
-    )
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes when the file is written or replaced; nothing where it cannot be looked at."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

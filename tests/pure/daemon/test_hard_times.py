@@ -20,8 +20,9 @@ from reconciler.core.backend import Events
 from reconciler.core.errors import BusyError, StellwerkError, VersionError
 from reconciler.core.suspension import Suspension
 from reconciler.services import daemon as daemon_module
-from reconciler.services.daemon import read_document
+from reconciler.services import news_streams
 from reconciler.services.interpretation import NodeInterpreter
+from reconciler.services.node_files import read_document
 from tests.pure.daemon.conftest import ADDRESS, OTHER, PATIENCE_SECONDS, Running, Silent, Stage, node_text, wait_for
 from tests.pure.docs.conftest import Kinds, Uplinks
 
@@ -31,7 +32,7 @@ from tests.pure.docs.conftest import Kinds, Uplinks
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_module, "SOCKET_SECONDS", 0.05)
-    monkeypatch.setattr(daemon_module, "NEWS_SECONDS", 0.05)
+    monkeypatch.setattr(news_streams, "NEWS_SECONDS", 0.05)
 
 
 def kept(stage: Stage, running: Running) -> None:

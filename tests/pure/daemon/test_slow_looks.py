@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from reconciler.core import loop
+from reconciler.core import agenda
 from reconciler.core.backend import Dump, Partitions
 from reconciler.core.errors import BackendError
 from tests.pure.daemon.conftest import Silent, Stage, wait_for
@@ -22,7 +22,7 @@ class Quiet(Silent):
 def test_tables_of_which_not_every_change_is_told_are_looked_at_by_the_clock(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "SLOW_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(agenda, "SLOW_LOOK_SECONDS", 0.02)
     looks: list[set[str]] = []
     dump = stage.node.dump
 
