@@ -75,3 +75,21 @@ def test_one_that_is_retracted_is_known_as_such(nodes: Row) -> None:
     announce(nodes.s, None, verb="retract")
     until(lambda: all(" metric 65535 " in line for line in learned(nodes.a, "::/0")), "the retraction")
     assert f"default from {EXIT}" in nodes.c.routes()
+
+
+def test_what_is_as_good_as_one_is_refused_like_it_and_other_networks_are_not(nodes: Row) -> None:
+    for node in (nodes.a, nodes.b, nodes.c):
+        nodes.start(node, OURS)
+    nodes.start(nodes.s)
+    halves, others = ("::/1", "8000::/1", "2000::/3", "2000::/4", "2000::/15"), ("2000::/16", "fc00::/7", "fd00::/8")
+    for destination in (*halves, *others):
+        announce(nodes.s, None, destination)
+    # With a source it is a way out for some, of no concern to the others.
+    announce(nodes.s, EXIT, "2000::/3")
+    until(lambda: all(f"{one} via" in nodes.c.routes() for one in others), "the other networks at the far end")
+    until(lambda: f"2000::/3 from {EXIT}" in nodes.c.routes(), "the way out for some at the far end")
+    for destination in halves:
+        until(lambda one=destination: bool(learned(nodes.a, one)), f"{destination} in what babeld knows")  # type: ignore[misc]
+        assert all("installed no" in line for line in learned(nodes.a, destination)), destination
+        assert learned(nodes.b, destination) == []
+        assert f"{destination} via" not in nodes.a.routes()
