@@ -69,6 +69,14 @@ def test_without_it_there_is_no_table() -> None:
     assert table_key() not in forwarding_waits_for(EXIT)
 
 
+def test_a_prefix_that_other_exits_serve_too_may_come_in_from_outside() -> None:
+    """A client of it that leaves by another exit talks to this one's own address."""
+    shared = EXIT.replace('"2001:db8:42:100::/56",', '"2001:db8:42:100::/56", shared: true,')
+    found = sets(shared + "firewall: {}\n")
+    assert found["exit_gre_provider"] == ("2001:db8:42::/55",)
+    assert found["inside"] == ("2001:db8:42::/56", "fd00:1::/48", "fd00:6d65:7368::/48")
+
+
 def test_what_may_leave_the_mesh_by_each_interface() -> None:
     assert sets(EXIT + "firewall: {}\n") == {
         "mesh": ("mesh0",),
