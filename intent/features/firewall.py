@@ -78,7 +78,7 @@ class Firewall(Fencing):
         default=True,
         description="Whether packets from the mesh that would leave by an exit's interface or an uplink with a source "
         "outside the exit prefixes of that interface are refused, and packets from outside with a source inside are "
-        "dropped (BCP 38). Both are counted.",
+        "dropped (BCP 38), but for exit prefixes that are `shared`. Both are counted.",
     )
     clamp_mss: TrueFalse = Field(
         default=True,
@@ -190,7 +190,7 @@ def expand(firewall: Firewall, node: Node, references: References) -> Iterator[R
         members = [*(interface.name for interface in mesh.interfaces), *links]
         # While an exit has no prefix, nothing leaves by its interface.
         outside = (*mesh.uplinks, *(entry.via.interface for entry in (exits.prefixes if exits else ())))
-        parts += _anti_spoofing(members, ways, outside, _inside(firewall, mesh, ways, node, references))
+        parts += _anti_spoofing(members, ways, outside, _inside(firewall, mesh, node, references))
     tunnels = [*links, *_tunnels(node)]
     if firewall.clamp_mss and tunnels:
         parts += _clamping(tunnels)
@@ -224,11 +224,15 @@ def _tunnels(node: Node) -> Iterator[str]:
         yield from (interface.name for interface in wireguard.root)
 
 
-def _inside(
-    firewall: Firewall, mesh: Mesh, ways: Iterable[tuple[str, IPv6Network]], node: Node, references: References
-) -> Iterator[IPv6Network]:
-    """Yield the prefixes that no packet from outside may be from."""
-    yield from (prefix for _, prefix in ways)
+def _inside(firewall: Firewall, mesh: Mesh, node: Node, references: References) -> Iterator[IPv6Network]:
+    """Yield the prefixes that no packet from outside may be from.
+
+    Not those of exits that others serve too: a client that leaves by another exit may talk to this one's own address.
+    """
+    exits = node.get(Exit)
+    if exits is not None:
+        prefixes = zip(exits.prefixes, prefixes_now(exits, references), strict=True)
+        yield from (prefix for entry, prefix in prefixes if prefix is not None and not entry.shared)
     yield from mesh.prefixes
     yield from (entry.to for entry in firewall.translate)
     networks = node.get(Networks)
