@@ -42,6 +42,7 @@ class Agenda:
         self._blind_until = 0.0
         self._again_at = math.inf
         self._acted_at = -math.inf
+        self._started = False
 
     def tables_without_news(self, tables: frozenset[str]) -> None:
         """Have these tables looked at by the clock, since they have no news."""
@@ -50,13 +51,17 @@ class Agenda:
     def hear(self, news: News) -> None:
         """Take note of what has changed."""
         if news.tables is None:
-            self.dirty.mark_all("news were lost")
+            self.dirty.mark_all(self._unlike_the_start("news were lost"))
         else:
             self.dirty.mark(news.tables, "something changed")
             self.dirty.mark_rows(news.rows, "something changed")
             self._hasten(news.tables | news.rows.keys())
         self._references.hear(news)
         self.dirty.actors |= news.actors
+
+    def _unlike_the_start(self, because: str) -> str:
+        """Return why everything is looked at: for the first time it is no loss, and not the clock, but the start."""
+        return because if self._started else "the daemon started"
 
     def _hasten(self, tables: Set[str]) -> None:
         """Have what failed tried again soon where something has changed, unless that may be our own doing."""
@@ -84,7 +89,7 @@ class Agenda:
             if now >= self._fresh.at:
                 self._fresh.wind(now)
                 self._rounds.forget()
-            self.dirty.mark_all("it was time")
+            self.dirty.mark_all(self._unlike_the_start("it was time"))
         elif now >= self._slow.at:
             self.dirty.mark(self._without_news, "it was time")
             self._slow.wind(now)
@@ -100,6 +105,7 @@ class Agenda:
     def take(self, now: float) -> Dirty:
         """Return what to look at now, and begin anew."""
         taken = self.dirty.take()
+        self._started = True
         if taken.tables is None:
             self._full.wind(now)
             self._slow.wind(now)

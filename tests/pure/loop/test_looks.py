@@ -45,6 +45,17 @@ def lose_addresses(node: RealStage) -> None:
     node.backend.kernel.addresses.drop([node.backend.kernel.links.named("mesh0").index])
 
 
+def test_the_first_change_is_said_to_be_of_the_start_and_later_news_to_be_lost(node: RealStage) -> None:
+    node.loop.hear(News(None))
+    node.file(FILE)
+    node.run(1)
+    assert node.history.of("changed")[0]["because"] == "the daemon started, the node file changed, a new intent"
+    lose_addresses(node)
+    node.loop.hear(News(None))
+    node.run(1)
+    assert node.history.of("changed")[-1]["because"] == "news were lost"
+
+
 def test_what_was_deleted_is_made_again_at_the_news_of_it(calm: RealStage) -> None:
     before = addresses(calm)
     assert before
