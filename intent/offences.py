@@ -16,12 +16,18 @@ from intent.ip_text import EVERYTHING6, packed, prefix6
 
 _BITS = 128
 
+AS_GOOD_AS_DEFAULT = (("::/0", 2), ("2000::/3", 15))
+"""Destinations as good as all of the Internet: in which prefix, and up to which length.
+
+What the Internet routes is in ``2000::/3``. Networks of other kinds are reached by ``fc00::/7`` and ``fd00::/8``.
+"""
+
 
 class Offence(StrEnum):
     """What a route of somebody else does to us."""
 
     DEFAULT = "default"
-    """It is a default route without a source prefix, which would draw the traffic of the whole mesh."""
+    """It is a default route without a source prefix, or as good as one: it would draw the whole mesh's traffic."""
     NETWORK = "network"
     """It leads to a destination that we announce, or to a part of it."""
     EXIT = "exit"
@@ -67,6 +73,9 @@ def spanned(prefix: str) -> Span:
     normal = prefix6(prefix) or str(ipaddress.IPv6Network(prefix, strict=False))
     address, _, length = normal.partition("/")
     return Span(int.from_bytes(packed(address), "big"), int(length))
+
+
+_WIDE = tuple((spanned(prefix), most) for prefix, most in AS_GOOD_AS_DEFAULT)
 
 
 class Spans:
@@ -116,7 +125,7 @@ class Announced:
         if not _is_ipv6(route):
             return None
         to, origin = spanned(route.destination), spanned(route.source)
-        if not to.length and not origin.length:
+        if not origin.length and _is_wide(to):
             return Touch(Offence.DEFAULT, None)
         if to.length and (ours := self._destinations.around(to)) is not None:
             return Touch(Offence.NETWORK, ours)
@@ -125,6 +134,15 @@ class Announced:
         if not to.length and (ours := self._sources.inside(origin)) is not None:
             return Touch(Offence.AROUND, ours)
         return None
+
+
+def is_default(route: Prefixes) -> bool:
+    """Return whether a route of IPv6 without a source prefix is a default route, or as good as one."""
+    return _is_ipv6(route) and not spanned(route.source).length and _is_wide(spanned(route.destination))
+
+
+def _is_wide(to: Span) -> bool:
+    return any(to.length <= most and prefix.holds(to) for prefix, most in _WIDE)
 
 
 def _is_ipv6(route: Prefixes) -> bool:

@@ -15,6 +15,7 @@ from intent.features.exit import EXIT_METRIC, Exit
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around
 from intent.fields import InterfaceName, IPv6TextOrEnd
+from intent.offences import Prefixes, is_default
 from intent.overlaps import overlaps
 from intent.references import Reference, References
 from intent.refusals import DrawingRoutes, Refusals
@@ -87,10 +88,10 @@ def check(networks: Networks, node: Node) -> Iterator[Finding]:
 def _prefix_findings(path: tuple[int, str], prefix: Delegated | IPv6Network) -> Iterator[Finding]:
     if isinstance(prefix, Delegated):
         yield from delegation.findings(path, prefix)
-    elif prefix.prefixlen == 0:
+    elif is_default(Prefixes(str(prefix), ANYWHERE)):
         yield Finding(
             path,
-            "a network `::/0` would draw every packet of the whole mesh to this node",
+            f"a network `{prefix}` would draw every packet of the whole mesh to this node",
             "name the network's own prefix; for a way to the Internet there is `exit`",
         )
     elif prefix.is_link_local or prefix.is_multicast or prefix.is_loopback:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
+from intent.offences import AS_GOOD_AS_DEFAULT
 from intent.resources.babel_wire import WITHDRAWN
 from intent.resources.file import marked
 from intent.resources.route import PROTOCOL_ANNOUNCED, PROTOCOL_WITHDRAWN
@@ -61,8 +62,9 @@ class BabelConfiguration:
             "",
             "# A default route without `from` would draw the whole mesh's traffic to one node: never use one, and so",
             "# never pass it on, but keep it in mind, so that it can be said who announces it; and never announce one.",
-            "install ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
-            "redistribute ip ::/0 eq 0 src-ip ::/0 src-eq 0 deny",
+            "# The same for what is as good as one.",
+            *(f"install ip {to} le {most} src-ip ::/0 src-eq 0 deny" for to, most in AS_GOOD_AS_DEFAULT),
+            *(f"redistribute ip {to} le {most} src-ip ::/0 src-eq 0 deny" for to, most in AS_GOOD_AS_DEFAULT),
             "",
             f"# A route about to go: said to be unreachable first ({WITHDRAWN}), because neighbours are not told",
             "# about a route that just vanishes and would use it for a minute more.",

@@ -91,7 +91,8 @@ class BabelRoute(Resource):
     def _words(self) -> str:
         offence, ours = self.touch
         if offence is Offence.DEFAULT or ours is None:
-            return "a default route without `from`"
+            as_good = "" if self.destination == "::/0" else f"a route to {self.destination}, as good as "
+            return as_good + "a default route without `from`" + ("," if as_good else "")
         what = "a default route" if self.destination == "::/0" else f"a route to {self.destination}"
         what += "" if self.source == "::/0" else f" from {self.source}"
         if offence is Offence.NETWORK:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intent.offences import Announced, Offence, Prefixes, draws
+from intent.offences import Announced, Offence, Prefixes, draws, is_default
 from intent.refusals import REFUSAL_METRIC, Refusals
 from intent.resources.route import PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
 from tests.pure.offenders.prefixes import pairs
@@ -70,7 +70,7 @@ def test_whatever_would_draw_our_traffic_touches_us_and_says_so(announced: list[
     # What is announced is a network or an exit.
     ours = [one for one in announced if (one.destination == "::/0") != (one.source == "::/0")]
     touch = Announced(ours).touched_by(route)
-    if route == ("::/0", "::/0"):
+    if is_default(route):
         assert touch == (Offence.DEFAULT, None)
         return
     around = {one for one in ours if _inside(route, one)}
