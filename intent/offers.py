@@ -34,11 +34,13 @@ class Withheld:
 class Offer:
     """Something that a node offers to others while it is fit to.
 
-    ``kind`` says what it is and ``name`` which one. ``keys`` are the objects that are there only while it is offered;
-    ``withheld`` is why it is not, ``None`` when it is.
+    ``kind`` says what it is and ``name`` which one, and ``prefix`` which addresses it is for now, ``None`` where there
+    are none: a name may stand for a prefix that changes. ``keys`` are the objects that are there only while it is
+    offered; ``withheld`` is why it is not, ``None`` when it is.
     """
 
     kind: str
     name: str
     keys: tuple[Key, ...]
     withheld: Withheld | None = None
+    prefix: str | None = None

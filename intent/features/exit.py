@@ -306,7 +306,7 @@ def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:
             yield Offer("exit", str(entry.prefix), (), Withheld(Cause.NO_PREFIX, reason))
             continue
         keys = tuple(one.key for one in _announced(entry, prefix, mesh))
-        yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references))
+        yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references), str(prefix))
 
 
 FEATURE = Feature(

@@ -55,7 +55,8 @@ class OfferBook:
         for name, one in self._offers.items():
             axis, why = self._states.get(name, Axis()), one.withheld
             since = axis.wall if why is None or why.since is None else why.since
-            told = {"kind": one.kind, "name": one.name, "state": state(one, seen), "since": round(since, 3)}
+            told = {"kind": one.kind, "name": one.name, "prefix": one.prefix}
+            told |= {"state": state(one, seen), "since": round(since, 3)}
             if why is not None:
                 told |= {"cause": str(why.cause), "reason": why.reason, "until": why.until and round(why.until, 3)}
             found.append(told)

@@ -42,10 +42,22 @@ EVERYTHING: dict[str, Any] = {
         {"key": ["link", "z"], "description": "link z\x07", "state": "pending", "reason": "no gateway"},
     ],
     "offers": [
-        {"kind": "exit", "name": "2001:db8:42::/56", "state": "announced", "since": 1.8e9},
         {
-            **{"kind": "exit", "name": "2001:db8:43::/56", "state": "withdrawn", "since": 1.8e9, "until": 1.8e9 + 60},
+            **{"kind": "exit", "name": "2001:db8:42::/56", "prefix": "2001:db8:42::/56"},
+            **{"state": "announced", "since": 1.8e9},
+        },
+        {
+            **{"kind": "exit", "name": "2001:db8:43::/56", "prefix": "2001:db8:43::/56"},
+            **{"state": "withdrawn", "since": 1.8e9, "until": 1.8e9 + 60},
             **{"cause": "drained", "reason": "drained by hand: new\nkernel\x1b[2J"},
+        },
+        {
+            **{"kind": "exit", "name": "delegated:wan/60", "prefix": "2001:db8:12:f0::/60"},
+            **{"state": "announced", "since": 1.8e9},
+        },
+        {
+            **{"kind": "exit", "name": "delegated:lte/60", "prefix": None, "state": "withdrawn", "since": 0},
+            **{"cause": "prefix", "reason": "waits for the provider", "until": None},
         },
     ],
     "owned": 12,
@@ -82,6 +94,8 @@ def test_everything_is_shown_and_nothing_moves_the_cursor() -> None:
         "exit 2001:db8:42::/56: announced since 2027-01-1",
         "exit 2001:db8:43::/56: withdrawn since 2027-01-1",
         "drained by hand: new | kernel",
+        "exit delegated:wan/60 (2001:db8:12:f0::/60): announced since 2027-01-1",
+        "exit delegated:lte/60: withdrawn: waits for the provider",
         "offender: a default route without `from` is announced by router 02:0d, learned from fe80::7 on m\\x1b, since",
         "; refused here",
         "refused: the node file changed → a:1:1: bad",

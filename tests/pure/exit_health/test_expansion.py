@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Network
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from intent.loading import loads
 from intent.offers import Cause
 from intent.problems import IntentError
 from intent.references import References
+from reconciler.core.offers import OfferBook
 from tests.pure.intent.conftest import resolved
 
 HEAD = """
@@ -77,6 +79,23 @@ def test_each_exit_is_judged_for_itself() -> None:
     told = {one.name: one.withheld for one in offers(asked, References(found))}
     assert told[PREFIX] is None
     assert told[OTHER] is not None
+
+
+DELEGATED = """
+exit:
+  allow_special_purpose: true
+  prefixes: [{prefix: {delegated: wan, length: 60}, via: {interface: wan}}]
+"""
+
+
+@pytest.mark.parametrize("now", ["2001:db8:12:f0::/60", None])
+def test_an_exit_of_a_delegated_prefix_is_shown_with_the_prefix_that_it_is_for_now(now: str | None) -> None:
+    asked = node(DELEGATED)
+    values_now = values(asked, DelegatedPrefix=None if now is None else IPv6Network(now))
+    book = OfferBook()
+    book.take(offers(asked, values_now))
+    (shown,) = book.shown(None)
+    assert (shown["name"], shown["prefix"]) == ("delegated:wan/60", now)
 
 
 def test_an_interface_that_the_file_makes_is_told_from_others() -> None:
