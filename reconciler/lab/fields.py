@@ -16,6 +16,12 @@ INTERNET = "internet"
 """The name of the place that stands for the Internet, in commands and as the end of a line."""
 _LONGEST_NAME = 40
 _RESERVED = frozenset({INTERNET, "wires"})
+_TAKEN = {
+    "lo": "an interface `lo`",
+    "all": "settings of `all` its interfaces",
+    "default": "settings that are the `default` of its interfaces",
+}
+"""Names that the kernel keeps for itself (net/ipv6/addrconf.c registers the settings below net/ipv6/conf)."""
 _DELAY = re.compile(r"(?P<number>[0-9]{1,6}(?:\.[0-9]{1,3})?)(?P<unit>us|ms|s)")
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 _LOSS = re.compile(r"(?P<number>[0-9]{1,3}(?:\.[0-9]{1,4})?)%")
@@ -35,12 +41,20 @@ class LabVersion(Checked):
         return {"const": VERSION}
 
 
+def parse_plug(text: str) -> str:
+    """Return the name of an interface that the lab makes."""
+    name = parse_interface_name(text)
+    if name in _TAKEN:
+        wrong(f"must be another name: every network namespace has {_TAKEN[name]} already", "such as `mesh0`")
+    return name
+
+
 def parse_end(text: str) -> End:
     """Return the end of a wire that ``node:interface`` names."""
     place, colon, interface = text.partition(":")
     if not colon:
         wrong(f"must be `node:interface`, not {quoted(text)}", "such as `roof-1:mesh0`")
-    return End(place, parse_interface_name(interface))
+    return End(place, parse_plug(interface))
 
 
 def parse_ipv6_interface(text: str) -> IPv6Interface:
@@ -102,6 +116,7 @@ class End:
         return f"{self.place}:{self.interface}"
 
 
+PlugName = Annotated[str, Text(parse_plug)]
 EndText = Annotated[End, Text(parse_end, {"pattern": "^[^:]+:[^:]+$"})]
 AddressText = Annotated[IPv6Interface, Text(parse_ipv6_interface)]
 Delay = Annotated[float, Text(parse_delay, {"pattern": _DELAY.pattern})]

@@ -13,11 +13,13 @@ from pydantic import Field
 from intent import tree
 from intent.display import quoted
 from intent.document import Node
+from intent.expansion import references
 from intent.fields import Argument, InterfaceName, IPv6Prefix, IPv6Text, NodeName, PublicKey, TrueFalse
 from intent.loading import load as load_node
 from intent.loading import parse
 from intent.problems import IntentError, Problem
 from intent.reading import STDIN, decode, read
+from intent.references import PresharedKeyFile, PrivateKeyFile
 from intent.source import Report
 from intent.validation import Model, validate
 from reconciler.lab.fields import (
@@ -29,6 +31,7 @@ from reconciler.lab.fields import (
     LabName,
     LabVersion,
     Loss,
+    PlugName,
     TunnelMode,
     Words,
     name_problem,
@@ -41,7 +44,7 @@ class Line(Model):
     words = "a line"
 
     node: NodeName = Field(description="The node that the line leads to.", examples=["exit-kiel"])
-    interface: InterfaceName = Field(description="The interface that is made in the node.", examples=["wan"])
+    interface: PlugName = Field(description="The interface that is made in the node.", examples=["wan"])
     gateway: AddressText = Field(
         description="The provider's end, with the length of the line's prefix; fe80::1 is there too.",
         examples=["2001:db8:1::1/64"],
@@ -175,6 +178,14 @@ def load(path: str) -> LabFile:
         place = (0, 0) if root is None else (root.line, root.column)
         report.add(place, "a lab's file is a mapping", f"the least is `lab: {VERSION}`, `nodes` and a node")
         raise report.error()
+    if "version" in root.entries and "lab" not in root.entries:
+        entry = root.entries["version"]
+        report.add(
+            (entry.line, entry.column),
+            "this is a node file, not a lab's",
+            "`stellwerk plan` takes it; a lab's file names it: `nodes: {NAME: {intent: FILE}}`",
+        )
+        raise report.error()
     head = validate(Head, root, (), report)
     nodes = _each(LabNode, root, "nodes", report)
     clients = _each(Client, root, "clients", report)
@@ -232,6 +243,7 @@ def _check(
             report.add(place, f"`{end}` has a cable already, from line {used[end]}", "an interface has one")
         used.setdefault(end, place[0])
     _check_wires(root, head, report)
+    _check_clients(root, clients, report)
     _check_internet(root, head, report)
 
 
@@ -279,6 +291,19 @@ def _check_wires(root: tree.Mapping, head: Head, report: Report) -> None:
             report.add(tree.place(root, ("wires", number, "between")), "a wire joins two interfaces or more")
 
 
+def _check_clients(root: tree.Mapping, clients: dict[str, Client], report: Report) -> None:
+    for name, client in clients.items():
+        place = tree.place(root, ("clients", name, "gateway"))
+        if client.gateway == client.address.ip:
+            report.add(place, f"`{client.gateway}` is the client's own address")
+        elif client.gateway not in client.address.network and not client.gateway.is_link_local:
+            report.add(
+                place,
+                f"`{client.gateway}` is not in the client's network, `{client.address.network}`",
+                "a gateway is a neighbour: an address of that network, or a link-local one",
+            )
+
+
 def _check_internet(root: tree.Mapping, head: Head, report: Report) -> None:
     internet = head.internet
     if internet is None:
@@ -320,6 +345,35 @@ def _intents(path: str, root: tree.Mapping, nodes: dict[str, LabNode], report: R
             found[name] = load_node(file)
         except IntentError as exc:
             problems += exc.problems
+    if not report and not problems:
+        _check_keys(root, nodes, found, report)
     if report or problems:
         raise IntentError([*report.error().problems, *problems])
     return found
+
+
+def _check_keys(root: tree.Mapping, nodes: dict[str, LabNode], intents: dict[str, Node], report: Report) -> None:
+    """Report keys that nothing would use: what they were to replace would stay as it is."""
+    for name, node in nodes.items():
+        used = key_files(intents[name]) if name in intents else frozenset()
+        for path, public in node.keys.items():
+            at = ("nodes", name, "keys", path)
+            if path not in used:
+                there = ", ".join(f"`{one}`" for one in sorted(used)) or "none"
+                report.add(
+                    tree.place(root, at, at_key=True),
+                    f"no key of `{name}` is in {quoted(path)}",
+                    f"the key files that its node file names: {there}",
+                )
+            if not any(public in other.source.text for other in intents.values()):
+                report.add(
+                    tree.place(root, at),
+                    "no node file of this lab names this public key",
+                    "it is the one by which the other nodes know this key, as it stands in their node files",
+                )
+
+
+def key_files(node: Node) -> frozenset[str]:
+    """Return the files of keys that a node file names."""
+    found = references(node)
+    return frozenset(one.path for one in found if isinstance(one, PrivateKeyFile | PresharedKeyFile))

@@ -113,6 +113,32 @@ def test_a_wire_to_a_node_that_is_not_there(tmp_path: Path) -> None:
             "lab.yaml:3:82",
             "`2001:db8:1::2/64` is not in the network of the gateway, `2001:db8::/64`",
         ),
+        (
+            "lab: 1\nnodes: {a: {}, b: {}}\nwires: [{name: w, between: ['a:lo', 'b:m']}]",
+            "lab.yaml:3:29",
+            "must be another name: every network namespace has an interface `lo` already",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\ninternet: {lines: [{node: a, interface: all, gateway: '2001:db8::1/64'}]}",
+            "lab.yaml:3:41",
+            "must be another name: every network namespace has settings of `all` its interfaces already",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\nclients:\n"
+            "  c: {at: 'a:default', address: '2001:db8::2/64', gateway: '2001:db8::1'}",
+            "lab.yaml:4:11",
+            "must be another name: every network namespace has settings that are the `default`",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\nclients:\n  c: {at: 'a:l', address: '2001:db8::2/64', gateway: '2001:db8:1::1'}",
+            "lab.yaml:4:54",
+            "`2001:db8:1::1` is not in the client's network, `2001:db8::/64`",
+        ),
+        (
+            "lab: 1\nnodes: {a: {}}\nclients:\n  c: {at: 'a:l', address: '2001:db8::2/64', gateway: '2001:db8::2'}",
+            "lab.yaml:4:54",
+            "`2001:db8::2` is the client's own address",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_at_its_place(text: str, place: str, words: str, tmp_path: Path) -> None:
@@ -132,6 +158,31 @@ def test_the_same_key_for_two_nodes(tmp_path: Path) -> None:
     assert "lab.yaml:4:30: this public key is that of `a` already: each node has its own" in said(tmp_path, text)
 
 
+def test_a_key_that_nothing_would_use(tmp_path: Path) -> None:
+    key = "i25O2JPaHsW9Oo7BmgwWSllxMUjTDBlUIFCJ708K/hc="
+    whole = said(tmp_path, f"lab: 1\nnodes:\n  a: {{intent: a.yaml, keys: {{/k: {key}}}}}\n")
+    assert "lab.yaml:3:30: no key of `a` is in `/k`" in whole
+    assert "the key files that its node file names: none" in whole
+    assert "lab.yaml:3:34: no node file of this lab names this public key" in whole
+
+
+def test_a_gateway_may_be_link_local(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(
+        "lab: 1\nnodes: {a: {}}\nclients: {c: {at: 'a:l', address: '2001:db8::2/64', gateway: 'fe80::1'}}\n"
+    )
+    assert "c" in load(str(file)).clients
+
+
+def test_a_node_file_is_taken_for_one(tmp_path: Path) -> None:
+    assert said(tmp_path, NODE).splitlines() == [
+        "lab.yaml:1:1: this is a node file, not a lab's",
+        "    version: 1",
+        "    ^",
+        "  `stellwerk plan` takes it; a lab's file names it: `nodes: {NAME: {intent: FILE}}`",
+    ]
+
+
 def test_clients_share_a_cable_and_join_a_wire(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
     client = "{at: 'a:l', address: '2001:db8::2/64', gateway: '2001:db8::1'}"
@@ -145,3 +196,37 @@ def test_clients_share_a_cable_and_join_a_wire(tmp_path: Path) -> None:
         ["a:m", "b:m", "e:eth0"],
         ["a:l", "c:eth0", "d:eth0"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("mesh: {babeld: {config: /tmp/x.conf}}", "`/tmp/x.conf`"),
+        ("mesh: {babeld: {config: /x.conf}}", "`/x.conf`"),
+        ("mesh: {babeld: {config: /etc/babeld.conf}}", "`/etc/babeld.conf`"),
+        ("mesh: {babeld: {config: /var/tmp/../x.conf}}", "`/var/tmp/../x.conf`"),
+        ("mesh: {babeld: {socket: /tmp/babeld.sock}}", "`/tmp/babeld.sock`"),
+        ("wireguard: [{name: wg0, private_key: {file: /etc/x.key}}]", "`/etc/x.key`"),
+        ("wireguard: [{name: wg0, private_key: {file: /run/x.key}}]", "`/run/x.key`"),
+    ],
+)
+def test_a_file_of_a_node_where_it_can_have_no_folder_of_its_own(tmp_path: Path, node: str, words: str) -> None:
+    (tmp_path / "b.yaml").write_text(f"version: 1\nnode: b\n{node}\n")
+    found = said(tmp_path, "lab: 1\nnodes:\n  b: {intent: b.yaml}\n")
+    assert found.startswith("lab.yaml:3:15: "), found
+    assert f"{words} is in a folder that a node of a lab cannot have for itself" in found
+
+
+def test_a_key_where_a_node_can_have_no_folder_of_its_own(tmp_path: Path) -> None:
+    key = "L5IQasNyfABzytaz6qve89hJMHPgs7lnnzSI6QSF3CA="
+    found = said(tmp_path, f'lab: 1\nnodes:\n  a: {{intent: a.yaml, keys: {{/etc/x.key: "{key}"}}}}\n')
+    assert found.startswith("lab.yaml:3:30: `/etc/x.key` is in a folder that a node"), found
+
+
+def test_files_below_run_and_in_folders_of_their_own_are_right(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "version: 1\nnode: a\nmesh: {babeld: {config: /run/babeld.conf, socket: /var/run/babeld.sock}}\n"
+        "wireguard: [{name: wg0, private_key: {file: /srv/keys/x}}]\n"
+    )
+    (tmp_path / "lab.yaml").write_text("lab: 1\nnodes: {a: {intent: a.yaml}}\n")
+    assert load(str(tmp_path / "lab.yaml")).nodes
