@@ -88,7 +88,7 @@ def test_an_uplink_that_is_set_down_here_withdraws_the_exits(place: Place) -> No
 def test_a_drained_exit_is_gone_when_the_command_ends_and_back_after_undrain(place: Place) -> None:
     daemon = place.synced(CHECKED)
     said = place.node.stellwerk("drain", FIRST, "--reason", "new kernel", *place.node.state())
-    assert (said.code, said.out) == (0, f"{FIRST}: drained\n"), said
+    assert (said.code, said.out) == (0, f"{FIRST}: drained until `stellwerk undrain`\n"), said
     assert place.heard() == {SECOND}
     assert not place.way_out(FIRST)
     status = daemon.status()
@@ -117,7 +117,7 @@ def test_without_a_daemon_it_is_drained_by_the_command(place: Place) -> None:
     assert place.node.apply(file).code == 0
     until(lambda: place.heard() == set(PREFIXES), "both exits at the neighbour")
     said = place.node.stellwerk("drain", *place.node.state())
-    assert (said.code, said.out.count(": drained\n")) == (0, 2), said
+    assert (said.code, said.out.count(": drained until `stellwerk undrain`\n")) == (0, 2), said
     assert not place.heard()
     # A daemon that begins holds it so.
     daemon = place.start.synced(file)

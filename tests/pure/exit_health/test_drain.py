@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ exit:
 """
 EXIT = '    - {prefix: "%s", via: {interface: wan, gateway: "fe80::1"}}\n'
 BOTH = NODE + EXIT % FIRST + EXIT % SECOND
-DRAINED = f"{FIRST}: drained\n{SECOND}: drained\n"
+DRAINED = "".join(f"{name}: drained until `stellwerk undrain`\n" for name in (FIRST, SECOND))
 UNDRAINED = f"{FIRST}: announced\n{SECOND}: announced\n"
 
 
@@ -69,7 +71,7 @@ def test_all_exits_and_back(held: Stage) -> None:
 
 
 def test_one_of_them_however_it_is_spelt(held: Stage) -> None:
-    assert held.cli("drain 2001:0DB8:42:0::/56") == (0, f"{FIRST}: drained\n")
+    assert held.cli("drain 2001:0DB8:42:0::/56") == (0, f"{FIRST}: drained until `stellwerk undrain`\n")
     assert ways_out(held) == {SECOND}
     assert held.cli(f"undrain {FIRST}") == (0, f"{FIRST}: announced\n")
 
@@ -77,8 +79,9 @@ def test_one_of_them_however_it_is_spelt(held: Stage) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("drain 2001:db8:44::/56", f"is no exit of this node; there is {FIRST}, {SECOND}"),
-        (f"drain {FIRST} wan", f"wan is no exit of this node; there is {FIRST}, {SECOND}"),
+        ("drain 2001:db8:44::/56", f"is no exit of this node; the exits here are {FIRST}, {SECOND}"),
+        (f"drain {FIRST} wan", f"`wan` is no prefix; the exits here are {FIRST}, {SECOND}"),
+        ("drain ''", f"`` is no prefix; the exits here are {FIRST}, {SECOND}"),
         ("undrain", "nothing is drained"),
         (f"undrain {FIRST}", "nothing is drained"),
     ],
@@ -92,11 +95,12 @@ def test_what_is_refused_changes_nothing(held: Stage, words: str, why: str) -> N
 def test_undrain_names_what_is_drained(held: Stage) -> None:
     held.cli(f"drain {FIRST}")
     code, said = held.cli(f"undrain {SECOND}")
-    assert (code, f"{SECOND} is not drained; there is {FIRST}" in said) == (4, True), said
+    assert (code, f"{SECOND} is not drained; drained here is {FIRST}" in said) == (4, True), said
 
 
-def test_json_says_what_became_of_each(held: Stage) -> None:
-    code, said = held.cli(f"drain {FIRST} --json --for 1h")
+def test_json_says_what_became_of_each(stage: Stage) -> None:
+    stage.start()
+    code, said = stage.cli(f"drain {FIRST} --json --for 1h")
     told = json.loads(said)
     assert (code, told["names"], told["left"]) == (0, [FIRST], {})
     (one,) = told["offers"]
@@ -107,7 +111,7 @@ def test_json_says_what_became_of_each(held: Stage) -> None:
 def test_while_changes_are_suspended_it_is_written_down_and_said(held: Stage) -> None:
     held.cli("suspend --reason painting")
     code, said = held.cli(f"drain {FIRST}")
-    assert (code, said) == (1, f"{FIRST}: not drained yet: changes are suspended (painting)\n")
+    assert (code, said) == (1, f"{FIRST}: not drained yet: it waits for the end of a suspension (painting)\n")
     assert ways_out(held) == {FIRST, SECOND}
     held.cli("resume")
     held.cli("apply FILE")
@@ -192,3 +196,83 @@ def test_damaged_orders_are_set_aside_and_told(stage: Stage) -> None:
     stage.start()
     assert "drains.json was damaged" in stage.cli("history")[1]
     assert (stage.state / "drains.json.damaged-1").exists()
+
+
+def test_without_a_daemon_nobody_would_end_it(stage: Stage) -> None:
+    stage.cli("apply FILE")
+    code, said = stage.cli("drain --for 2h")
+    assert code == 4, said
+    for words in ("no daemon", "--for", "`stellwerk undrain`", "`stellwerk run`"):
+        assert words in said
+    assert ways_out(stage) == {FIRST, SECOND}
+    assert not offers(stage)
+
+
+def test_what_is_left_drained_after_its_time_is_shown_and_undone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon that would have ended it is gone."""
+    running = stage.start()
+    assert stage.cli(f"drain {FIRST} --for 2h --reason painting")[0] == 0
+    running.stop()
+    later = time.time() + 3 * 3600
+    monkeypatch.setattr("reconciler.backends.machine_clock.MachineClock.boot", lambda _: "another boot")
+    monkeypatch.setattr("reconciler.backends.machine_clock.MachineClock.wall", lambda _: later)
+    said = stage.cli("status")[1]
+    for words in (FIRST, "painting", "its time is over", "`stellwerk undrain`"):
+        assert words in said
+    assert stage.cli("undrain") == (0, f"{FIRST}: announced\n")
+    assert ways_out(stage) == {FIRST, SECOND}
+    assert not offers(stage)
+
+
+@pytest.mark.parametrize("command", ["undrain", "apply FILE", "daemon"])
+def test_what_was_taken_back_is_shown_no_more(stage: Stage, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = stage.start()
+    stage.cli(f"drain {FIRST} --for 2h")
+    running.stop()
+    later = time.time() + 3 * 3600
+    monkeypatch.setattr("reconciler.backends.machine_clock.MachineClock.boot", lambda _: "another boot")
+    monkeypatch.setattr("reconciler.backends.machine_clock.MachineClock.wall", lambda _: later)
+    if command == "daemon":
+        stage.start().stop()
+    else:
+        assert stage.cli(command)[0] == 0
+    assert ways_out(stage) == {FIRST, SECOND}
+    assert not offers(stage)
+
+
+def test_how_long_it_holds_is_said_and_what_it_replaces(stage: Stage) -> None:
+    stage.start()
+    code, said = stage.cli(f"drain {FIRST} --for 2h --reason kernel")
+    assert code == 0, said
+    until = re.fullmatch(rf"{FIRST}: drained until (\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d), or `stellwerk undrain`\n", said)
+    assert until is not None, said
+    code, said = stage.cli("drain --reason painting")
+    assert (code, said) == (
+        0,
+        f"{FIRST}: drained until `stellwerk undrain`; this replaces the order that held until {until[1]}: kernel\n"
+        f"{SECOND}: drained until `stellwerk undrain`\n",
+    )
+
+
+@pytest.mark.parametrize("time", ["99999h", "9999999999h", "1h99999999999999999999s"])
+@pytest.mark.parametrize("command", ["drain", "suspend --reason painting"])
+def test_too_long_a_time_is_refused_with_the_longest(held: Stage, command: str, time: str) -> None:
+    code, said = held.cli(f"{command} --for {time}")
+    assert (code, f"'{time}' is longer than 87840h, the longest time" in said) == (64, True), said
+    assert ways_out(held) == {FIRST, SECOND}
+
+
+def test_too_long_a_reason_is_refused(held: Stage) -> None:
+    code, said = held.cli(f"drain --reason {'x' * 201}")
+    assert (code, "--reason has 201 characters; at most 200 are shown" in said) == (64, True), said
+    assert ways_out(held) == {FIRST, SECOND}
+    assert held.cli(f"drain --reason {'x' * 200}")[0] == 0
+
+
+def test_of_many_exits_the_first_are_named(stage: Stage) -> None:
+    stage.file.write_text(NODE + "".join(EXIT % f"2001:db8:42:{number:x}00::/56" for number in range(30)))
+    stage.cli("apply FILE")
+    code, said = stage.cli("drain 2001:db8:43::/56")
+    assert code == 4
+    assert "2001:db8:42:900::/56 and 20 more" in said
+    assert "2001:db8:42:a00::/56" not in said
