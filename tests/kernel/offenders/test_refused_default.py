@@ -2,6 +2,7 @@
 
 import os
 import signal
+from ipaddress import IPv6Network
 from pathlib import Path
 
 from intent.resources.babel_configuration import BabelConfiguration
@@ -93,3 +94,23 @@ def test_what_is_as_good_as_one_is_refused_like_it_and_other_networks_are_not(no
         assert all("installed no" in line for line in learned(nodes.a, destination)), destination
         assert learned(nodes.b, destination) == []
         assert f"{destination} via" not in nodes.a.routes()
+
+
+def test_parts_of_the_exits_of_this_mesh_are_neither_used_nor_passed_on(nodes: Row) -> None:
+    inner, part, other = "2001:db8:1:80::/60", "2001:db8:1:10::/64", "2001:db8:2:10::/64"
+    exits = tuple(IPv6Network(one) for one in (EXIT, inner))
+    for node in (nodes.a, nodes.b, nodes.c):
+        nodes.start(node, BabelConfiguration(10, mesh_exits=exits).render())
+    nodes.start(nodes.s)
+    refused = (("::/0", part), ("2000::/3", part), ("2000::/3", EXIT), ("::/0", "2001:db8:1:80::/64"))
+    used = (("default", EXIT), ("default", inner), ("default", other), ("fd00:7::/32", part))
+    for destination, source in (*refused, *used):
+        announce(nodes.s, source, destination)
+    for destination, source in used:
+        until(lambda way=f"{destination} from {source}": way in nodes.c.routes(), f"{destination} from {source}")  # type: ignore[misc]
+    for destination, source in refused:
+        until(
+            lambda route=(destination, source): bool(learned(nodes.a, *route)), f"{destination} from {source} is known"
+        )  # type: ignore[misc]
+        assert all("installed no" in line for line in learned(nodes.a, destination, source))
+        assert learned(nodes.b, destination, source) == []

@@ -55,6 +55,23 @@ def test_too_many_are_said_to_be(tmp_path: Path) -> None:
     assert f"{MOST_REFUSED + 7} routes of others" in found.notes[0]
 
 
+def test_of_too_many_the_widest_are_refused_and_then_those_known_longest(tmp_path: Path) -> None:
+    clock = FakeClock()
+    resolver = AgainAndAgain(clock, lambda: None)
+    reference = DrawingRoutes(str(tmp_path / "s"), 10)
+    first = Prefixes("::/0", "2001:db8:42:ff:ffff::/80")
+    with FakeBabeld(tmp_path / "s", says(dump(first))):
+        assert resolver.resolve(reference).value == (first,)
+    (tmp_path / "s").unlink(missing_ok=True)
+    junk = [("::/0", f"2001:db8:42:0:{n:x}::/80") for n in range(3 * MOST_REFUSED)]
+    wide = Prefixes("::/0", "2001:db8:42:ff::/64")
+    with FakeBabeld(tmp_path / "s", says(dump(first, *junk, wide))):
+        clock.advance(PAUSE_SECONDS)
+        found = resolver.resolve(reference).value
+    assert len(found) == MOST_REFUSED
+    assert {first, wide} <= set(found)
+
+
 def test_it_is_asked_again_and_forgets_what_is_gone_after_a_while(tmp_path: Path) -> None:
     clock = FakeClock()
     resolver = AgainAndAgain(clock, lambda: None)

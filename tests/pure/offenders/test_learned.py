@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,40 @@ def test_it_follows_what_is_announced() -> None:
     learned, lines = LearnedRoutes(), [line(("::/0", "2001:db8:42:1::/64"))]
     for announced in ([EXIT], [], [EXIT]):
         assert len(learned.of_concern("s", lines, announced, ())) == len(announced)
+
+
+NETWORK = XrouteRow("s", "2001:db8:200:10::/64", "::/0", 0)
+WHOLE = line(("::/0", "2001:db8:200::/56"), router="02:0e")
+DRAWN = ("::/0", "2001:db8:200:10::/64")
+
+
+@pytest.mark.parametrize("source", ["2001:db8:200:10::/64", "2001:db8:200:10::/72"])
+@pytest.mark.parametrize("destination", ["::/0", "2000::/3"])
+def test_a_way_out_for_our_clients_alone_beside_that_of_their_exit_offends(destination: str, source: str) -> None:
+    (row,) = read([WHOLE, line((destination, source))], NETWORK)
+    assert (row.source, row.touch) == (source, (Offence.CLIENTS, (NETWORK.destination, "::/0")))
+
+
+def test_without_another_router_that_serves_them_too_it_is_their_exit() -> None:
+    assert read([line(DRAWN)], NETWORK) == []
+    assert read([line(DRAWN), line(("::/0", "2001:db8:200::/56"))], NETWORK) == [], "the same router"
+    assert read([line(DRAWN), line(("::/0", "2001:db8:300::/56"), router="02:0e")], NETWORK) == []
+    gone = line(("::/0", "2001:db8:200::/56"), router="02:0e", metric=65535, installed="no")
+    assert read([line(DRAWN), gone], NETWORK) == []
+    assert read([WHOLE, line(("::/0", "2001:db8:200:11::/64"))], NETWORK) == [], "clients of others"
+
+
+def test_parts_of_the_exits_of_this_mesh_offend_everywhere() -> None:
+    exits = frozenset({"2001:db8:200::/56", "2001:db8:200:80::/60"})
+    lines = [WHOLE, *(line((to, source)) for to in ("::/0", "2000::/3") for source in (DRAWN[1], "2001:db8:200::/56"))]
+    lines += [line(("::/0", source)) for source in ("2001:db8:200:80::/60", "2001:db8:300::/64", "2001:db8::/32")]
+    rows = LearnedRoutes().of_concern("s", lines, (), (), exits)
+    whole = Prefixes("::/0", "2001:db8:200::/56")
+    assert {(row.destination, row.source): row.touch for row in rows} == {
+        ("::/0", DRAWN[1]): (Offence.PART, whole),
+        ("2000::/3", DRAWN[1]): (Offence.PART, whole),
+        ("2000::/3", "2001:db8:200::/56"): (Offence.PART, whole),
+    }
 
 
 def test_a_flood_is_cut() -> None:

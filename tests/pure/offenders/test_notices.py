@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from intent.offences import Offence, Prefixes, Touch
 from intent.refusals import REFUSAL_METRIC
@@ -13,7 +16,7 @@ from intent.resources.babel_route import BabelRoute
 from intent.resources.resource import Key, Resource
 from intent.resources.route import PROTOCOL_HELD, Route
 from reconciler.core.errors import UnreachableError
-from reconciler.core.notices import GONE_SECONDS, MOST_TOLD, SETTLED_SECONDS, TOLD_SECONDS, Notices
+from reconciler.core.notices import GONE_SECONDS, MOST_KEPT, MOST_TOLD, SETTLED_SECONDS, TOLD_SECONDS, Notices
 from reconciler.core.observe import Observation, TableView
 
 SOCKET = "/run/babeld.sock"
@@ -142,6 +145,31 @@ def test_a_wider_exit_is_named_and_does_no_harm() -> None:
     assert watch.notices.reasons() == []
 
 
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_part_of_an_exit_of_the_mesh_is_refused_by_babeld_or_does_harm(installed: bool) -> None:
+    watch = Watch()
+    observation = seen(offender(PART, Offence.PART, installed=installed))
+    watch.look(observation)
+    watch.look(observation, SETTLED_SECONDS)
+    (shown,) = watch.shown()
+    assert (shown["kind"], shown["router_id"], shown["refused"]) == ("exit", "02:0d", not installed)
+    assert "inside the exit prefix 2001:db8:42::/56 of this mesh" in shown["description"]
+    assert [("draws our traffic away" in reason) for reason in watch.notices.reasons()] == [True] * installed
+
+
+def test_a_way_out_for_our_clients_alone_does_harm_and_says_what_helps() -> None:
+    watch = Watch()
+    network = Prefixes("2001:db8:42:1::/64", "::/0")
+    drawing = replace(offender(PART, Offence.EXIT, installed=True), touch=Touch(Offence.CLIENTS, network))
+    watch.look(seen(drawing))
+    watch.look(seen(drawing), SETTLED_SECONDS)
+    (reason,) = watch.notices.reasons()
+    assert "inside our network 2001:db8:42:1::/64" in reason
+    assert "02:0d" in reason
+    assert "`mesh.exits`" in reason
+    assert watch.shown()[0]["kind"] == "exit"
+
+
 def test_while_babeld_cannot_be_seen_nothing_is_gone() -> None:
     watch = Watch()
     watch.look(seen(offender()))
@@ -179,3 +207,16 @@ def test_when_it_is_due_something_becomes_of_it() -> None:
         watch.look(observation, due - watch.now)
         assert watch.notices.due() > watch.now
     assert watch.notices.reasons()
+
+
+def test_a_flood_of_new_routers_a_second_is_not_all_kept() -> None:
+    watch = Watch()
+    watch.look(seen(offender(router="02:01")))
+    for number in range(20):
+        watch.look(seen(offender(router="02:01"), *(offender(router=f"02:{number:x}:{n:x}") for n in range(1000))), 1.0)
+    assert len(watch.notices._all) <= MOST_KEPT
+    assert watch.notices.counts() == {"offenders": {"default": 1001}}
+    assert any(one["router_id"] == "02:01" for one in watch.shown()), "the first ones stay"
+    watch.look(seen(), 1.0)
+    watch.look(seen(), GONE_SECONDS)
+    assert watch.notices.counts() == {"offenders": {}}
