@@ -49,6 +49,8 @@ from reconciler.core.errors import StaleError
 
 GRACE_SECONDS = 10.0
 """How long a prefix that vanished is held: a client that is started anew takes it away and gets the same again."""
+AGAIN_SECONDS = 1.0
+"""When to look again after the kernel could not be asked."""
 
 INTERFACE_LENGTH = 64
 RTM_GETADDR = 22
@@ -215,7 +217,9 @@ class DelegatedPrefixes(Resolver[DelegatedPrefix]):
         if not wanted:
             self._uses, self._due = {}, math.inf
             return {}
-        seen, now = (self._look or delegations)(), self._clock.now()
+        now = self._clock.now()
+        self._due = now + AGAIN_SECONDS
+        seen = (self._look or delegations)()
         uses = {reference: self._uses.get(reference) or _Use() for reference in wanted}
         own = self._look_at_own or own_parts
         found = {reference: _resolution(reference, use, seen, own, now) for reference, use in uses.items()}
@@ -228,6 +232,11 @@ class DelegatedPrefixes(Resolver[DelegatedPrefix]):
     def due(self) -> float:
         """Return when a time of grace is over, or a route runs out, by the clock's `now`."""
         return self._due
+
+    def refresh(self) -> bool:
+        """Return that such a time has come, which is told once."""
+        self._due = math.inf
+        return True
 
 
 RESOLVER = DelegatedPrefixes

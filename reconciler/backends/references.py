@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from intent.references import Reference, References
 from reconciler import backends
 from reconciler.core.clock import Clock
+from reconciler.core.errors import StellwerkError
 
 R = TypeVar("R", bound=Reference[Any])
 
@@ -38,9 +39,12 @@ class Resolver(ABC, Generic[R]):
     def resolve(self, reference: R) -> Resolution:
         """Return the value as it is now. Raises BackendError where expanding without it could do harm."""
 
-    def resolve_all(self, references: Iterable[R]) -> dict[R, Resolution]:
-        """Return the value of each reference: these are all that are wanted now. Raises as `resolve` does."""
-        return {reference: self.resolve(reference) for reference in references}
+    def resolve_all(self, references: Iterable[R]) -> Mapping[R, Resolution | StellwerkError]:
+        """Return the value of each reference, or why it is not known: these are all that are wanted now.
+
+        Raises what says so of all of them.
+        """
+        return {reference: self._known(reference) for reference in references}
 
     def file(self, reference: R) -> str | None:
         """Return the path of the file that the value is read from, there or not, ``None`` where it is from no file."""
@@ -61,17 +65,25 @@ class Resolver(ABC, Generic[R]):
         """Release what it has open; it is not used again."""
         return
 
+    def _known(self, reference: R) -> Resolution | StellwerkError:
+        try:
+            return self.resolve(reference)
+        except StellwerkError as exc:
+            return exc
+
 
 @dataclass(frozen=True)
 class Resolved:
     """The values for `intent.expansion.expand`, what the operator should know, and the keys made just now.
 
-    While ``references`` equal those of an earlier look, a node need not be expanded anew.
+    While ``references`` equal those of an earlier look, a node need not be expanded anew. ``problems`` say which values
+    are those of an earlier look, and why.
     """
 
     references: References
     notes: tuple[str, ...]
     generated: tuple[str, ...]
+    problems: tuple[str, ...] = ()
 
 
 class Resolvers:
@@ -81,6 +93,7 @@ class Resolvers:
         """Find the resolvers; those given take the place of the ones found for the same kinds."""
         self._by_type = {kind: one for one in (*_found(), *instead) for kind in one.reference_types}
         self._all = tuple(dict.fromkeys(self._by_type.values()))
+        self._last: dict[Reference[Any], Resolution] = {}
 
     @classmethod
     def lasting(cls, clock: Clock, ring: Callable[[], None], *instead: Resolver[Any]) -> Resolvers:
@@ -109,23 +122,48 @@ class Resolvers:
         paths = (self._of(reference).file(reference) for reference in references)
         return tuple(dict.fromkeys(path for path in paths if path is not None))
 
-    def resolve(self, references: Iterable[Reference[Any]]) -> Resolved:
-        """Return the values of the references.
+    def resolve(
+        self, references: Iterable[Reference[Any]], besides: Iterable[Reference[Any]] = (), *, recall: bool = False
+    ) -> Resolved:
+        """Return the values of the references; those ``besides`` are wanted too, by somebody else.
 
-        Raises DeniedError or RejectedError for a key file that cannot be used; a name that has no address is no error.
+        With ``recall``, one that cannot be looked up now has the value that it had last. Raises DeniedError or
+        RejectedError for a key file that cannot be used; a name that has no address is no error.
         """
         wanted = tuple(dict.fromkeys(references))
-        shares: dict[Resolver[Any], list[Reference[Any]]] = {resolver: [] for resolver in self._all}
-        for reference in wanted:
-            shares[self._of(reference)].append(reference)
-        found: dict[Reference[Any], Resolution] = {}
-        for resolver, share in shares.items():
-            found |= resolver.resolve_all(share)
+        looked_up = self._look_up(dict.fromkeys((*wanted, *besides)))
+        before = self._last
+        self._last = {}
+        for one, value in looked_up.items():
+            if isinstance(value, Resolution):
+                self._last[one] = value
+            elif one in before:
+                # What was made then is not made again.
+                self._last[one] = replace(before[one], generated=False)
+        problems = {one: why for one in wanted if isinstance(why := looked_up[one], StellwerkError)}
+        for one, why in problems.items():
+            if not recall or one not in self._last:
+                raise why
+        found = {one: self._last[one] for one in wanted}
         return Resolved(
-            References({reference: found[reference].value for reference in wanted}),
-            tuple(note for reference in wanted for note in found[reference].notes),
+            References({one: found[one].value for one in wanted}),
+            tuple(note for one in wanted for note in found[one].notes),
             tuple(path for one in wanted if found[one].generated and (path := self._of(one).file(one)) is not None),
+            tuple(dict.fromkeys(str(why) for why in problems.values())),
         )
+
+    def _look_up(self, references: Iterable[Reference[Any]]) -> Mapping[Reference[Any], Resolution | StellwerkError]:
+        """Return the value of each reference, or why it is not known now."""
+        shares: dict[Resolver[Any], list[Reference[Any]]] = {resolver: [] for resolver in self._all}
+        for reference in references:
+            shares[self._of(reference)].append(reference)
+        found: dict[Reference[Any], Resolution | StellwerkError] = {}
+        for resolver, share in shares.items():
+            try:
+                found |= resolver.resolve_all(share)
+            except StellwerkError as exc:
+                found |= dict.fromkeys(share, exc)
+        return found
 
     def _of(self, reference: Reference[Any]) -> Resolver[Any]:
         try:

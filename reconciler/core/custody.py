@@ -42,7 +42,8 @@ class Custody:
     """Keeps the intents of a node. Raises StellwerkError where the disk fails; the step is not taken then.
 
     ``unsaved`` is why what is held is not on disk, ``None`` when it is: a few steps are taken all the same. ``lost``
-    says that it is not known what the node was held at, which is then left as it is.
+    says that it is not known what the node was held at, which is then left as it is. ``to_undo`` was on trial, and the
+    node is not held at the one before yet.
     """
 
     store: IntentStore
@@ -52,6 +53,7 @@ class Custody:
     refusal: Refusal | None = None
     unsaved: str | None = None
     lost: bool = False
+    to_undo: Document | None = None
 
     def load(self) -> None:
         """Take what is on disk."""
@@ -179,6 +181,7 @@ class Custody:
         if trial is None:
             raise RefusedError("nothing is on trial that could be rolled back" + self._rolled_back_last())
         self._save_in_any_case(self.intents.rolled_back(because, self.clock))
+        self.to_undo = trial.document
         return trial.document
 
     def abandon(self) -> None:
@@ -187,6 +190,7 @@ class Custody:
         As at a roll-back, this holds though the disk fails.
         """
         if self.intents.trial is not None:
+            self.to_undo = self.intents.trial.document
             self._save_in_any_case(replace(self.intents, adopted=self.intents.trial.before, trial=None))
 
     def reached(self, document: Document) -> None:

@@ -36,6 +36,13 @@ USUAL = Terms()
 """The terms of a document that comes by itself."""
 
 
+class NotUndone(NamedTuple):
+    """An intent that is on trial no more, and why the node is not held at the one before all the same."""
+
+    digest: str
+    reason: str
+
+
 class Holding:
     """Holds the node at what custody says. ``wanted`` is what that asks for, ``None`` where nobody has said anything.
 
@@ -57,6 +64,7 @@ class Holding:
         self._custody, self._references, self._rounds = custody, references, rounds
         self._checks, self._dirty, self._telling = checks, dirty, telling
         self._told_refusal = ("", "")
+        self.not_undone: NotUndone | None = None
 
     def choose(self, may_change: bool) -> Look | None:
         """Decide at which document the node is held; return the look by which a new one was adopted, if it was.
@@ -81,9 +89,15 @@ class Holding:
             self._telling.tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         held = self._custody.held()
         if held is not None:
-            self._hold_at(self._interpreted(held))
+            try:
+                self._hold_at(self._interpreted(held))
+            except (StellwerkError, IntentError) as exc:
+                self._tell_not_undone(str(exc))
+                raise
         else:
+            self._references.release()
             self._hold_at(NOTHING if self._custody.emptied() else None)
+        self.not_undone, self._custody.to_undo = None, None
         return None
 
     def follow_references(self) -> None:
@@ -96,6 +110,8 @@ class Holding:
         self._references.stale = False
         if self.wanted is not None and self.wanted.document is not None:
             self._hold_at(self._interpreted(self.wanted.document))
+        elif self._custody.held() is None:
+            self._references.release()
 
     def offered(self) -> tuple[Offer, ...]:
         """Return what the node offers to others by what it is held at.
@@ -146,6 +162,7 @@ class Holding:
         if trial is not None and trial.document.digest != document.digest:
             self._telling.tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
         self._before = self.wanted
+        self.not_undone, self._custody.to_undo = None, None
         self._take(wanted)
         self._checks.after_roll_back = False
         self._begin()
@@ -155,6 +172,15 @@ class Holding:
 
     def _interpreted(self, document: Document) -> Wanted:
         return self._references.interpret_or_recall(document, (self.wanted, self._before))
+
+    def _tell_not_undone(self, why: str) -> None:
+        undone = self._custody.to_undo
+        if undone is None:
+            return
+        if self.not_undone is None or self.not_undone.digest != undone.digest:
+            because = "it is not known what the intent before it asks for"
+            self._telling.tell("not undone", because=because, digest=undone.digest, outcome=why)
+        self.not_undone = NotUndone(undone.digest, why)
 
     def _hold_at(self, wanted: Wanted | None) -> None:
         if wanted is self.wanted:

@@ -48,10 +48,18 @@ class LiveReferences:
         if now >= self.due():
             self.stale |= self._interpreter.refresh(now)
 
-    def interpret(self, document: Document) -> Wanted:
-        """Return what a document asks for, and listen to what that depends on. Raises IntentError, BackendError."""
+    def release(self) -> None:
+        """Follow nothing: the node is held at no document."""
+        self._interpreter.release()
+        self.stale, self.problem = False, None
+
+    def interpret(self, document: Document, held: bool = False) -> Wanted:
+        """Return what a document asks for, and listen to what that depends on. Raises IntentError, BackendError.
+
+        For one that the node is ``held`` at, what cannot be looked up counts as it was.
+        """
         try:
-            return self._interpreter.interpret(document)
+            return self._interpreter.interpret(document, held)
         finally:
             if self._interpreter.lives_on != self._listened:
                 self._listened = self._interpreter.lives_on
@@ -60,15 +68,19 @@ class LiveReferences:
                 self.stale = bool(self._listened)
 
     def interpret_or_recall(self, document: Document, known: Iterable[Wanted | None]) -> Wanted:
-        """Return what a document asks for; what it asked for last, if that is known, where that cannot be said now."""
+        """Return what a held document asks for; what it asked for last, if known, where that cannot be said now."""
         try:
-            wanted = self.interpret(document)
+            wanted = self.interpret(document, held=True)
         except (StellwerkError, IntentError) as exc:
             for one in known:
                 if one is not None and one.document is not None and one.document.digest == document.digest:
-                    self.problem = str(exc)
-                    self._ask_from = self._clock.now() + SHORTEST_PAUSE_SECONDS
+                    self._take_note(str(exc))
                     return one
             raise
-        self.problem = None
+        self._take_note("; ".join(wanted.problems) or None)
         return wanted
+
+    def _take_note(self, problem: str | None) -> None:
+        self.problem = problem
+        if problem is not None:
+            self._ask_from = self._clock.now() + SHORTEST_PAUSE_SECONDS

@@ -44,9 +44,13 @@ def reasons(loop: Loop) -> list[str]:
     known = None if candidate is None else custody.intents.quarantined(candidate.digest)
     if known is not None:
         found.append(f"intent {known.digest[:12]} is in quarantine: {known.reason}")
-    if loop.wanted is None:
+    if (left := loop.holding.not_undone) is not None:
+        found.append(
+            f"intent {left.digest[:12]} is not undone: what the one before it asks for is not known: {left.reason}"
+        )
+    if loop.wanted is None and custody.held() is None:
         found.append("there is no intent to hold the node at")
-    else:
+    elif loop.wanted is not None:
         found += offers.faults(loop.wanted.offers)
     if loop.seen is not None:
         plan = loop.seen.plan
@@ -138,12 +142,19 @@ def _intent(loop: Loop) -> dict[str, Any]:
         "held": None if held is None else held.digest,
         "tried": None if candidate is None else candidate.digest,
         "by_hand": intents.given is not None and candidate is intents.given.document,
+        "not_undone": _not_undone(loop),
         "good": None if intents.good is None else intents.good.digest,
         "good_since": round(intents.good_since, 3),
         "quarantine": [
             {"digest": one.digest, "since": round(one.since, 3), "reason": one.reason} for one in intents.quarantine
         ],
     }
+
+
+def _not_undone(loop: Loop) -> dict[str, Any] | None:
+    """Return what was on trial and is there all the same, since the one before cannot be carried out now."""
+    left = loop.holding.not_undone
+    return None if left is None else left._asdict()
 
 
 def _why_refused(custody: Custody) -> str | None:

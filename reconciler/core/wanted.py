@@ -17,7 +17,8 @@ from reconciler.core.intents import Document
 class Wanted:
     """What a document asks for. Without a document it is nothing: all that is ours is to go.
 
-    ``because`` says in words what has changed since the same document asked for something else, where that is known.
+    ``because`` says in words what has changed since the same document asked for something else, where that is known,
+    and ``problems`` why something that it refers to cannot be looked up now, and counts as it was.
     """
 
     document: Document | None
@@ -29,6 +30,7 @@ class Wanted:
     notes: tuple[str, ...] = ()
     because: str = ""
     offers: tuple[Offer, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 NOTHING = Wanted(None)
@@ -50,11 +52,16 @@ class Interpreter(Protocol):
         """Do what is due; return whether documents are to be interpreted anew."""
         ...
 
-    def interpret(self, document: Document) -> Wanted:
+    def interpret(self, document: Document, held: bool = False) -> Wanted:
         """Return what the document asks for now, the very same value while nothing it refers to has changed.
 
-        Raises IntentError and BackendError.
+        One that is ``held`` is the only one from now on: what others refer to is forgotten, and what cannot be looked
+        up counts as it was last. Raises IntentError and BackendError.
         """
+        ...
+
+    def release(self) -> None:
+        """Take note that no document is held: nothing that one refers to is followed."""
         ...
 
 

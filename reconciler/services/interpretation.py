@@ -55,6 +55,7 @@ class NodeInterpreter:
     def __init__(self, resolvers: Resolvers) -> None:
         self._resolvers = resolvers
         self._known: dict[str, _Known] = {}
+        self._held = ""
         self._read: _Read | None = None
         self._last: Expansion | None = None
         self.generated: tuple[str, ...] = ()
@@ -91,17 +92,22 @@ class NodeInterpreter:
         self._read = _Read(document(node), node)
         return self._read.document
 
-    def interpret(self, document: Document) -> Wanted:
+    def interpret(self, document: Document, held: bool = False) -> Wanted:
         """Return what the document asks for now, the very same value while nothing it refers to has changed.
 
-        Raises IntentError and BackendError.
+        One that is ``held`` is the only one from now on: what others refer to is forgotten, and what cannot be looked
+        up counts as it was last. Raises IntentError and BackendError.
         """
+        if held:
+            self._held = document.digest
         known = self._know(document)
-        resolved = self._resolvers.resolve(known.asked)
+        # One that may be refused takes nothing from the one that the node stays at then.
+        others = () if held else [one for other in self._known.values() if other is not known for one in other.asked]
+        resolved = self._resolvers.resolve(known.asked, others, recall=held)
         self.generated = resolved.generated
         if known.wanted is not None and known.references == resolved.references:
-            if known.wanted.notes != resolved.notes:
-                known.wanted = replace(known.wanted, notes=resolved.notes)
+            if (known.wanted.notes, known.wanted.problems) != (resolved.notes, resolved.problems):
+                known.wanted = replace(known.wanted, notes=resolved.notes, problems=resolved.problems)
             return known.wanted
         because = "" if known.references is None else ", ".join(resolved.references.changes(known.references))
         cares = care(known.node)
@@ -116,9 +122,14 @@ class NodeInterpreter:
             resolved.notes,
             because,
             offers(known.node, resolved.references),
+            resolved.problems,
         )
         known.references = resolved.references
         return known.wanted
+
+    def release(self) -> None:
+        """Take note that no document is held: nothing that one refers to is followed."""
+        self._resolvers.resolve(())
 
     def _know(self, document: Document) -> _Known:
         """Return what is known of a document, as the latest that was asked for. Raises IntentError."""
@@ -133,7 +144,7 @@ class NodeInterpreter:
             known = _Known(document, node, asked, self._resolvers.files(asked), lives_on(asked))
         self._known[document.digest] = known
         while len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+            del self._known[next(digest for digest in self._known if digest != self._held)]
         return known
 
     def _latest(self) -> Node | None:

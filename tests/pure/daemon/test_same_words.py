@@ -169,10 +169,10 @@ ERRORS: list[tuple[Exception, int]] = [
 def test_errors(error: Exception, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = NodeInterpreter.interpret
 
-    def interpret(self: NodeInterpreter, document: Document) -> Wanted:
+    def interpret(self: NodeInterpreter, document: Document, held: bool = False) -> Wanted:
         if OTHER in document.text:
             raise error
-        return real(self, document)
+        return real(self, document, held)
 
     monkeypatch.setattr(NodeInterpreter, "interpret", interpret)
     (alone,), (daemon,) = both(adds_once, tmp_path, monkeypatch)

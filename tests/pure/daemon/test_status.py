@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
         "held": "a" * 64,
         "tried": "b" * 64,
         "by_hand": False,
+        "not_undone": None,
         "good": "c" * 64,
         "good_since": 1.8e9,
         "quarantine": [{"digest": "d" * 64, "since": 1.8e9, "reason": "not confirmed\nin time"}],

@@ -260,6 +260,9 @@ class Interpreters:
     def due(self) -> float:
         return self.due_at
 
+    def release(self) -> None:
+        self.due_at = math.inf
+
     def refresh(self, now: float) -> bool:
         assert now >= self.due_at
         if not self.stays_due:
@@ -277,7 +280,7 @@ class ToyInterpreter(Interpreters):
         self.asked: list[str] = []
         self._known: dict[str, tuple[dict[str, str], Wanted]] = {}
 
-    def interpret(self, document: Document) -> Wanted:
+    def interpret(self, document: Document, held: bool = False) -> Wanted:
         self.asked.append(document.text)
         if document.text in self.fails:
             raise self.fails[document.text]
@@ -306,7 +309,7 @@ class NodeFileInterpreter(Interpreters):
         super().__init__()
         self._known: dict[str, Wanted] = {}
 
-    def interpret(self, document: Document) -> Wanted:
+    def interpret(self, document: Document, held: bool = False) -> Wanted:
         return self._known.get(document.digest) or self._known.setdefault(document.digest, self._read(document))
 
     def _read(self, document: Document) -> Wanted:
