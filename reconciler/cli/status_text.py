@@ -78,7 +78,7 @@ def _offer(one: Json) -> str:
     since = f" since {_time(one['since'])}" if one["since"] else ""
     until = f", until {_time(one['until'])}" if one.get("until") else ""
     why = f": {_words(one['reason'])}" if one.get("reason") else ""
-    prefix = "" if one["prefix"] in (None, one["name"]) else f" ({one['prefix']})"
+    prefix = "" if one.get("prefix") in (None, one["name"]) else f" ({one['prefix']})"
     return f"  {one['kind']} {printable(one['name'])}{prefix}: {one['state']}{since}{until}{why}"
 
 
