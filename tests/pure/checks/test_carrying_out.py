@@ -220,6 +220,29 @@ def test_a_machine_without_threads_to_spare(monkeypatch: pytest.MonkeyPatch) -> 
     assert "can't start new thread" in result.reason
 
 
+def test_a_check_that_still_hangs_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one that hangs would cost a thread each time, without a bound."""
+    begun: list[None] = []
+    answered = threading.Event()
+
+    def getaddrinfo(*_: object, **__: object) -> list[object]:
+        begun.append(None)
+        answered.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    check = TcpPort(host="hangs.example.org", port=1, timeout_seconds=1)
+    try:
+        assert only(check).reason.startswith("no result within 1s")
+        for _ in range(3):
+            assert only(check).reason.startswith("still hangs")
+        assert len(begun) == 1
+    finally:
+        answered.set()
+    until(lambda: not only(check).reason.startswith("still hangs"))
+    assert len(begun) == 2
+
+
 # Babel.
 
 
