@@ -32,8 +32,17 @@ class Offence(StrEnum):
     """It leads to a destination that we announce, or to a part of it."""
     EXIT = "exit"
     """It is a way out for the addresses of an exit of ours, or for some of them."""
+    PART = "part"
+    """It is a way out for a part of an exit prefix of this mesh, which others announce as a whole."""
+    CLIENTS = "clients"
+    """It is a way out for a network of ours or for a part of it, while another router has one for more than that."""
     AROUND = "around"
     """It is a default route for a prefix that contains one of our exits; the longer one wins, and that is ours."""
+
+    @property
+    def kind(self) -> str:
+        """How it is told of: whoever leads clients out of the wrong exit does the same to all of them."""
+        return str(Offence.EXIT if self in (Offence.PART, Offence.CLIENTS) else self)
 
 
 class Prefixes(NamedTuple):
@@ -78,6 +87,25 @@ def spanned(prefix: str) -> Span:
 _WIDE = tuple((spanned(prefix), most) for prefix, most in AS_GOOD_AS_DEFAULT)
 
 
+class Ways:
+    """Ways out, each by its source prefix and the router that announces it."""
+
+    def __init__(self) -> None:
+        self._routers: dict[Span, list[str]] = {}
+
+    def add(self, source: str, router_id: str) -> None:
+        """Take one in. Of the routers that have the same source prefix two are enough to know that there is another."""
+        routers = self._routers.setdefault(spanned(source), [])
+        if len(routers) < 2 and router_id not in routers:
+            routers.append(router_id)
+
+    def has_wider(self, source: str, router_id: str) -> bool:
+        """Return whether another router has one for a prefix around this one."""
+        span = spanned(source)
+        wider = (Span(span.first >> _BITS - n << _BITS - n, n) for n in range(1, span.length))
+        return any(other != router_id for one in wider for other in self._routers.get(one, ()))
+
+
 class Spans:
     """Prefixes, each with what it belongs to, to be asked which of them are around another or inside it."""
 
@@ -110,12 +138,13 @@ class Spans:
 
 
 class Announced:
-    """What a node announces, to be asked which routes of others touch it."""
+    """What a node announces, and the exit prefixes of its mesh, to be asked which routes of others touch them."""
 
-    def __init__(self, announced: Iterable[Prefixes]) -> None:
+    def __init__(self, announced: Iterable[Prefixes], exits: Iterable[str] = ()) -> None:
         ours = [(spanned(one.destination), spanned(one.source), one) for one in announced if _is_ipv6(one)]
         self._destinations = Spans((to, one) for to, origin, one in ours if to.length and not origin.length)
         self._sources = Spans((origin, one) for _, origin, one in ours if origin.length)
+        self._exits = Spans((spanned(one), Prefixes(EVERYTHING6, one)) for one in exits)
 
     def touched_by(self, route: Prefixes) -> Touch | None:
         """Return what a route of somebody else does to us, ``None`` where it is none of our concern.
@@ -133,7 +162,25 @@ class Announced:
             return Touch(Offence.EXIT, ours)
         if not to.length and (ours := self._sources.inside(origin)) is not None:
             return Touch(Offence.AROUND, ours)
-        return None
+        return self._way_out(route, origin) if origin.length and _is_wide(to) else None
+
+    def _way_out(self, route: Prefixes, origin: Span) -> Touch | None:
+        if (whole := self._exits.around(origin)) is not None:
+            return None if whole == route else Touch(Offence.PART, whole)
+        network = self._destinations.around(origin)
+        return None if network is None else Touch(Offence.CLIENTS, network)
+
+    def is_way_of_clients(self, route: Prefixes) -> bool:
+        """Return whether a route is a way out for all or some of the addresses in a network of ours.
+
+        Raises ValueError for what are no prefixes.
+        """
+        if not _is_ipv6(route):
+            return False
+        to, origin = spanned(route.destination), spanned(route.source)
+        if not origin.length or not _is_wide(to):
+            return False
+        return self._destinations.around(origin) is not None or self._destinations.inside(origin) is not None
 
 
 def is_default(route: Prefixes) -> bool:

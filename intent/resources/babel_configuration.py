@@ -6,6 +6,7 @@ opens: those are in the operator's own file or command line.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -35,12 +36,14 @@ class BabelConfiguration:
     """Our part of a babeld's configuration.
 
     ``table`` is the kernel table that babeld announces from and installs into, ``exits`` the exit prefixes with
-    their metric, ``own_prefixes`` the prefixes in which this node's own addresses are announced.
+    their metric, ``own_prefixes`` the prefixes in which this node's own addresses are announced, ``mesh_exits`` the
+    exit prefixes of the whole mesh, parts of which are not used.
     """
 
     table: int
     exits: tuple[ExitMetric, ...] = ()
     own_prefixes: tuple[IPv6Network | IPv4Network, ...] = ()
+    mesh_exits: tuple[IPv6Network, ...] = ()
 
     def render(self) -> bytes:
         """Return the file, marked as ours; the same for any order of exits and prefixes."""
@@ -65,6 +68,7 @@ class BabelConfiguration:
             "# The same for what is as good as one.",
             *(f"install ip {to} le {most} src-ip ::/0 src-eq 0 deny" for to, most in AS_GOOD_AS_DEFAULT),
             *(f"redistribute ip {to} le {most} src-ip ::/0 src-eq 0 deny" for to, most in AS_GOOD_AS_DEFAULT),
+            *self._parts(),
             "",
             f"# A route about to go: said to be unreachable first ({WITHDRAWN}), because neighbours are not told",
             "# about a route that just vanishes and would use it for a minute more.",
@@ -77,6 +81,17 @@ class BabelConfiguration:
             "",
             "# No other address of this node.",
             "redistribute local deny",
+        )
+
+    def _parts(self) -> tuple[str, ...]:
+        if not self.mesh_exits:
+            return ()
+        prefixes = sorted(set(self.mesh_exits))
+        return (
+            "",
+            "# The exit prefixes of this mesh: a default route from each as a whole, and none from a part of it.",
+            *(f"install ip ::/0 eq 0 src-ip {one} src-eq {one.prefixlen} allow" for one in prefixes),
+            *(f"install ip {to} le {most} src-ip {one} deny" for one in prefixes for to, most in AS_GOOD_AS_DEFAULT),
         )
 
     def _exits(self) -> tuple[str, ...]:
@@ -106,6 +121,13 @@ class BabelConfiguration:
             *(f"redistribute local ip {prefix} allow" for prefix in prefixes),
         )
 
+
+def exits_refused_in_part(content: bytes) -> frozenset[str]:
+    """Return the exit prefixes of the mesh that are in a file of `BabelConfiguration.render`."""
+    return frozenset(match[1].decode() for match in _WHOLE.finditer(content))
+
+
+_WHOLE = re.compile(rb"^install ip ::/0 eq 0 src-ip (\S+) src-eq \d+ allow$", re.MULTILINE)
 
 _INTRODUCTION = (
     "#",

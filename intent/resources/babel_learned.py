@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 from intent.display import printable
-from intent.offences import Announced, Prefixes, Touch
+from intent.offences import Announced, Offence, Prefixes, Touch, Ways
 from intent.resources.babel_wire import INFINITY, WITHDRAWN, RouteRow, XrouteRow, normal
 
 MOST_KEPT = 1000
@@ -21,46 +22,71 @@ _ROUTE = re.compile(
     rb"add route \S+ prefix (\S+/\d+) from (\S+/\d+) installed (yes|no) id ([0-9a-f:]{1,64}) metric (\d+) "
     rb"refmetric \d+ via ([0-9a-f:.]{2,45}) if (\S{1,15})(?: |$)"
 )
+_NOTHING = Touch(Offence.CLIENTS, None)
 _PREFIXES = re.compile(rb"(\S+/\d+) from (\S+/\d+)")
+
+
+class _Concern(NamedTuple):
+    """Why a route is of concern: what it does to us, and whether it is a way out for clients of ours."""
+
+    touch: Touch | None
+    way: bool
 
 
 class LearnedRoutes:
     """What is of concern among the learned routes of one babeld, dump after dump."""
 
     def __init__(self) -> None:
-        self._ours: frozenset[Prefixes] = frozenset()
+        self._ours: tuple[frozenset[Prefixes], frozenset[str]] = frozenset(), frozenset()
         self._announced = Announced(())
-        self._decided: dict[bytes, Touch | None] = {}
+        self._decided: dict[bytes, _Concern | None] = {}
 
     def of_concern(
-        self, socket: str, lines: Iterable[bytes], announced: Iterable[XrouteRow], own_ids: Collection[str]
+        self,
+        socket: str,
+        lines: Iterable[bytes],
+        announced: Iterable[XrouteRow],
+        own_ids: Collection[str],
+        exits: frozenset[str] = frozenset(),
     ) -> list[RouteRow]:
         """Return the routes that others than ``own_ids`` announce and that touch what is announced here.
+
+        So do parts of ``exits``, the exit prefixes of this mesh.
 
         Of those by which one router announces the same prefixes it is the one in use, or else the best. What has been
         retracted is left out, unless babeld keeps an unreachable route in its place, which is as good as the route was
         at drawing traffic. A line that cannot be read is left out too.
         """
-        self._announce(announced)
+        self._announce(announced, exits)
         best: dict[tuple[Prefixes, str], RouteRow] = {}
-        for line, touch in self._touching(lines):
-            row = _read(socket, line, touch)
+        ways = Ways()
+        for line, concern in self._touching(lines):
+            row = _read(socket, line, concern.touch or _NOTHING)
             if row is None or row.router_id in own_ids or (row.metric >= INFINITY and not row.installed):
+                continue
+            if concern.way and row.metric < INFINITY:
+                ways.add(row.source, row.router_id)
+            if concern.touch is None:
                 continue
             place = (Prefixes(row.destination, row.source), row.router_id)
             known = best.get(place)
             if (known is None and len(best) < MOST_KEPT) or (known is not None and _order(row) < _order(known)):
                 best[place] = row
-        return list(best.values())
+        # The only way out that there is for our clients is that of their exit.
+        return [
+            row
+            for row in best.values()
+            if row.touch.offence is not Offence.CLIENTS or ways.has_wider(row.source, row.router_id)
+        ]
 
-    def _announce(self, announced: Iterable[XrouteRow]) -> None:
+    def _announce(self, announced: Iterable[XrouteRow], exits: frozenset[str]) -> None:
         # One that is about to go says already that it cannot be used.
         ours = frozenset(Prefixes(one.destination, one.source) for one in announced if one.metric < WITHDRAWN)
-        if ours != self._ours:
-            self._ours, self._announced = ours, Announced(ours)
+        if (ours, exits) != self._ours:
+            self._ours, self._announced = (ours, exits), Announced(ours, exits)
             self._decided.clear()
 
-    def _touching(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, Touch]]:
+    def _touching(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, _Concern]]:
         decided = self._decided
         if len(decided) > _MOST_REMEMBERED:
             decided.clear()
@@ -69,20 +95,22 @@ class LearnedRoutes:
             _, _, rest = line.partition(b" prefix ")
             prefixes, _, _ = rest.partition(b" installed ")
             try:
-                touch = decided[prefixes]
+                concern = decided[prefixes]
             except KeyError:
-                touch = decided[prefixes] = self._decide(prefixes)
-            if touch is not None and line.startswith(b"add route "):
-                yield line, touch
+                concern = decided[prefixes] = self._decide(prefixes)
+            if concern is not None and line.startswith(b"add route "):
+                yield line, concern
 
-    def _decide(self, prefixes: bytes) -> Touch | None:
+    def _decide(self, prefixes: bytes) -> _Concern | None:
         match = _PREFIXES.fullmatch(prefixes)
         if match is None:
             return None
         try:
-            return self._announced.touched_by(Prefixes(normal(match[1]), normal(match[2])))
+            route = Prefixes(normal(match[1]), normal(match[2]))
+            concern = _Concern(self._announced.touched_by(route), self._announced.is_way_of_clients(route))
         except ValueError:
             return None
+        return concern if concern.touch is not None or concern.way else None
 
 
 def _order(row: RouteRow) -> tuple[bool, bool, int, str, str]:

@@ -68,6 +68,8 @@ class BabelRoute(Resource):
             words = "refused here"
         elif offence is Offence.AROUND:
             words = "the longer prefix wins, and that is ours"
+        elif offence is Offence.CLIENTS:
+            words = "it draws our clients' traffic away: write the exit prefixes of this mesh into `mesh.exits`"
         else:
             words = "it draws our traffic away"
         return Notice(
@@ -77,7 +79,7 @@ class BabelRoute(Resource):
             state=words,
             harmful=not refused and offence is not Offence.AROUND,
             facts={
-                "kind": str(offence),
+                "kind": offence.kind,
                 "destination": self.destination,
                 "source": self.source,
                 "router_id": self.router_id,
@@ -98,6 +100,10 @@ class BabelRoute(Resource):
         if offence is Offence.NETWORK:
             same = ours.destination == self.destination
             return what + (", which we announce," if same else f", inside our {ours.destination},")
+        if offence is Offence.PART:
+            return f"{what}, inside the exit prefix {ours.source} of this mesh,"
+        if offence is Offence.CLIENTS:
+            return f"{what}, inside our network {ours.destination},"
         if offence is Offence.AROUND:
             return f"{what}, around our exit for {ours.source},"
         return what + (", our own exit," if ours.source == self.source else f", inside our exit for {ours.source},")
@@ -110,12 +116,15 @@ class BabelRoute(Resource):
 
     def _is_of_the_past(self, desired: Mapping[Key, Resource]) -> bool:
         """Return whether it touches a way out that is announced still and not to be any more."""
-        ours = self.touch.ours
+        offence, ours = self.touch
+        if offence is Offence.PART:
+            return False
         return ours is not None and ours.destination == ANYWHERE and announcement_key(*ours) not in desired
 
     def _is_refused(self, desired: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> bool:
         """Return whether the kernel has a way of ours for all that this route would take."""
-        if self.touch.offence is Offence.DEFAULT:
+        if self.touch.offence in (Offence.DEFAULT, Offence.PART, Offence.CLIENTS):
+            # babeld's filters.
             return not self.installed
         if self.touch.offence is Offence.AROUND:
             return False

@@ -16,7 +16,7 @@ from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, R
 from intent.resources.resource import Request
 from reconciler.backends.babeld_client import Connection, hired
 from reconciler.backends.babeld_news import Babelds, BabelNews
-from reconciler.backends.babeld_process import configured_interfaces, started_with
+from reconciler.backends.babeld_process import configured_interfaces, exits_configured, started_with
 from reconciler.backends.babeld_session import Session, dump_of, rows_in
 from reconciler.backends.babeld_socket import NotRunningError
 from reconciler.core.backend import Backend, Dump, Partitions
@@ -116,7 +116,7 @@ class Babeld(Backend):
                 row = row._replace(configured=row.name in names)
             yield row
         learned = self._learned.setdefault(connection.address, Learned())
-        yield from learned.rows(connection, lines, rows)
+        yield from learned.rows(connection, lines, rows, exits_configured(files or ()))
 
 
 class Learned:
@@ -140,11 +140,15 @@ class Learned:
             return self.rows(connection, lines, rows_in(lines, connection))
 
     def rows(
-        self, connection: Connection, lines: Sequence[bytes], rows: Iterable[InterfaceRow | XrouteRow]
+        self,
+        connection: Connection,
+        lines: Sequence[bytes],
+        rows: Iterable[InterfaceRow | XrouteRow],
+        exits: frozenset[str] = frozenset(),
     ) -> list[RouteRow]:
-        """Return the routes of others in a dump that touch what is announced by it."""
+        """Return the routes of others in a dump that touch what is announced by it, or the exits of the mesh."""
         self._own_ids[connection.router_id] = self._own_ids.pop(connection.router_id, None)
         while len(self._own_ids) > _OWN_IDS:
             del self._own_ids[next(iter(self._own_ids))]
         xroutes = [row for row in rows if isinstance(row, XrouteRow)]
-        return self._routes.of_concern(connection.address, lines, xroutes, self._own_ids)
+        return self._routes.of_concern(connection.address, lines, xroutes, self._own_ids, exits)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from intent.resources.babel_configuration import exits_refused_in_part
 from intent.resources.babel_wire import ConfigurationFile
 from intent.resources.file import MARK
 
@@ -121,6 +122,19 @@ def configured_interfaces(pid: int, files: Iterable[ConfigurationFile]) -> froze
     except OSError:
         return None
     return frozenset(names).union(_named(line) for line in lines)
+
+
+def exits_configured(files: Iterable[ConfigurationFile]) -> frozenset[str]:
+    """Return the exit prefixes of the mesh in our part of a babeld's configuration, none where it is unseen."""
+    found: set[str] = set()
+    for file in files:
+        try:
+            content = Path(file.path).read_bytes()
+        except OSError:
+            continue
+        if content.startswith(MARK):
+            found |= exits_refused_in_part(content)
+    return frozenset(found)
 
 
 def _named(line: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from intent.offences import Prefixes, draws
+from intent.offences import Prefixes, draws, spanned
 from intent.references import Reference
 from intent.refusals import MOST_REFUSED, DrawingRoutes
 from intent.resources.babel_learned import MOST_KEPT
@@ -35,7 +35,7 @@ class OnceAsked(Resolver[DrawingRoutes]):
             found = _drawing(Learned().ask(reference.socket, ANSWER_SECONDS))
         except BackendError:
             found = set()
-        return _resolution(found)
+        return _resolution(dict.fromkeys(found, 0.0))
 
 
 class AgainAndAgain(Resolver[DrawingRoutes]):
@@ -47,6 +47,7 @@ class AgainAndAgain(Resolver[DrawingRoutes]):
         self._clock = clock
         self._asked: dict[str, float] = {}
         self._seen: dict[str, dict[Prefixes, float]] = {}
+        self._first: dict[str, dict[Prefixes, float]] = {}
         self._learned: dict[str, Learned] = {}
         self._due = math.inf
 
@@ -56,7 +57,7 @@ class AgainAndAgain(Resolver[DrawingRoutes]):
         seen = self._seen.setdefault(address, {})
         if now < (again := self._asked.get(address, -math.inf) + PAUSE_SECONDS):
             self._due = min(self._due, again)
-            return _resolution(seen)
+            return _resolution(self._first[address])
         self._asked[address] = now
         try:
             found = _drawing(self._learned.setdefault(address, Learned()).ask(address, ANSWER_SECONDS))
@@ -68,8 +69,10 @@ class AgainAndAgain(Resolver[DrawingRoutes]):
         kept = KEPT_SECONDS if len(seen) <= MOST_KEPT else 0.0
         for route in [route for route, at in seen.items() if now > at and now >= at + kept]:
             del seen[route]
+        known = self._first.get(address, {})
+        first = self._first[address] = {route: known.get(route, now) for route in seen}
         self._due = min((at + KEPT_SECONDS for at in seen.values()), default=math.inf)
-        return _resolution(seen)
+        return _resolution(first)
 
     def due(self) -> float:
         """Return when babeld may be asked again, or a route that is gone stops to count."""
@@ -90,8 +93,14 @@ def _drawing(rows: list[RouteRow]) -> set[Prefixes]:
     return {route for route, touch in routes if draws(touch, route)}
 
 
-def _resolution(found: set[Prefixes] | dict[Prefixes, float]) -> Resolution:
-    refused = tuple(sorted(found)[:MOST_REFUSED])
+def _lengths(route: Prefixes) -> tuple[int, int]:
+    return spanned(route.source).length, spanned(route.destination).length
+
+
+def _resolution(found: Mapping[Prefixes, float]) -> Resolution:
+    """Return which are refused; of too many those that draw most, and then those that were there first."""
+    chosen = found if len(found) <= MOST_REFUSED else sorted(found, key=lambda one: (*_lengths(one), found[one], one))
+    refused = tuple(sorted(list(chosen)[:MOST_REFUSED]))
     if len(found) <= MOST_REFUSED:
         return Resolution(refused)
     return Resolution(

@@ -25,6 +25,8 @@ MOST_TOLD = 10
 """How many comings and goings are told one by one in so many seconds."""
 TOLD_SECONDS = 3600.0
 MOST_SHOWN = 200
+MOST_KEPT = 1000
+"""How many are kept in mind, those that are away included; of the others it is only counted how many are there."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ class Notices:
     def __init__(self) -> None:
         self._all: dict[Key, _Noticed] = {}
         self._budget = _Budget()
+        self._beyond: Counter[tuple[str, str]] = Counter()
+        self._forgotten: list[_Noticed] = []
         self._last: tuple[Mapping[Key, Resource] | None, Observation | None] = None, None
 
     def take(
@@ -80,6 +84,9 @@ class Notices:
             self._last = desired, observation
             self._compare(desired, observation, now, wall)
         told = list(self._budget.end(now))
+        for one in self._forgotten:
+            told += self._budget.spend(_fact(one, "it is gone"), now) if one.told else ()
+        self._forgotten.clear()
         for key, one in list(self._all.items()):
             one.judge(now)
             if now >= one.away_from + GONE_SECONDS:
@@ -121,17 +128,32 @@ class Notices:
         found: dict[str, Counter[str]] = {name: Counter() for name in _lists()}
         for one in self._all.values():
             if one.there:
-                found[one.list][str(one.notice.facts.get("kind", ""))] += 1
+                found[one.list][_kind(one.notice)] += 1
+        for (name, kind), count in self._beyond.items():
+            found[name][kind] += count
         return {name: dict(sorted(counter.items())) for name, counter in found.items()}
 
     def _compare(self, desired: Mapping[Key, Resource], observation: Observation, now: float, wall: float) -> None:
         seen = dict(_noticed(desired, observation))
-        for key, (name, notice) in seen.items():
-            known = self._all.setdefault(key, _Noticed(notice, name, wall))
-            known.take(notice, now)
         for key, one in self._all.items():
             if key not in seen and not _may_be_there(one, observation):
                 one.away_from = min(one.away_from, now)
+        new = sum(key not in self._all for key in seen)
+        self._make_room(len(self._all) + new - MOST_KEPT)
+        self._beyond.clear()
+        # What does harm first: it is to be named even in a flood of what is refused.
+        for key, (name, notice) in sorted(seen.items(), key=lambda item: not item[1][1].harmful):
+            if key not in self._all and len(self._all) >= MOST_KEPT:
+                self._beyond[name, _kind(notice)] += 1
+            else:
+                self._all.setdefault(key, _Noticed(notice, name, wall)).take(notice, now)
+
+    def _make_room(self, missing: int) -> None:
+        """Forget so many of those that are away, first those that have been so for longest."""
+        away = sorted(
+            (one.away_from, number, key) for number, (key, one) in enumerate(self._all.items()) if not one.there
+        )
+        self._forgotten += (self._all.pop(key) for _, _, key in away[: max(0, missing)])
 
 
 class _Budget:
@@ -169,6 +191,10 @@ class _Budget:
                 "outcome": "the others are counted, and those that are there are in the status",
             }
         self._over[event] += 1
+
+
+def _kind(notice: Notice) -> str:
+    return str(notice.facts.get("kind", ""))
 
 
 def _fact(one: _Noticed, outcome: str) -> dict[str, Any]:

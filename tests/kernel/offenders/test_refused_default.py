@@ -109,8 +109,6 @@ def test_parts_of_the_exits_of_this_mesh_are_neither_used_nor_passed_on(nodes: R
     for destination, source in used:
         until(lambda way=f"{destination} from {source}": way in nodes.c.routes(), f"{destination} from {source}")  # type: ignore[misc]
     for destination, source in refused:
-        until(
-            lambda route=(destination, source): bool(learned(nodes.a, *route)), f"{destination} from {source} is known"
-        )  # type: ignore[misc]
+        until(lambda to=destination, of=source: bool(learned(nodes.a, to, of)), f"{destination} from {source} is known")  # type: ignore[misc]
         assert all("installed no" in line for line in learned(nodes.a, destination, source))
         assert learned(nodes.b, destination, source) == []
