@@ -2,11 +2,10 @@
 
 import argparse
 import tempfile
-from itertools import groupby
 from pathlib import Path
 
 from reconciler.lab.laboratory import laboratory
-from tests.failover.failures import FAILURES, Failure, measure
+from tests.failover.failures import FAILURES, LABS, Failure, gre_lab, measure
 from tests.failover.table import Row, read, row, write
 
 
@@ -22,9 +21,8 @@ def main() -> None:
         write(read(arguments.merge))
         return
     wanted = [one for one in FAILURES if one.gre == arguments.gre and one.name in (arguments.names or [one.name])]
-    rows: dict[str, Row] = {}
-    for file, failures in groupby(wanted, key=lambda one: one.lab):
-        rows |= _measured(file, list(failures))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _measured(gre_lab(Path(folder)) if arguments.gre else LABS / "two-exits" / "lab.yaml", wanted)
     if arguments.into is None:
         write(rows)
     else:

@@ -67,3 +67,13 @@ def exit_of(status: dict[str, Any], client: str) -> str | None:
     address = IPv6Interface(told["address"]).ip
     ways = [way["exit"] for way in babeld["defaults"] if address in IPv6Network(way["from"])] if babeld else []
     return ways[0] if ways else None
+
+
+def ways(lab: Lab, *clients: str) -> dict[str, set[str]]:
+    """Return by which nodes' lines the requests of each client came in. Most must be answered: radios lose some."""
+    addresses = {client: address_of(lab, client) for client in clients}
+    lines = Lines(lab, *addresses.values())
+    for client in clients:
+        found = lab.probe(client, seconds=2.0)
+        assert found["answered"] > 0.5 * found["sent"], f"{client}: {found}"
+    return {client: set(lines.count(address)) for client, address in addresses.items()}

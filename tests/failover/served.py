@@ -1,4 +1,4 @@
-"""Who serves whom in a lab of exits, and that it is so with packets."""
+"""Who serves whom in a lab of exits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reconciler.lab.laboratory import Lab
 from tests.failover.failures import CALM_GAP_SECONDS, PATIENCE_SECONDS
-from tests.failover.lines import Lines, address_of, exit_of
+from tests.failover.lines import exit_of
 
 
 def await_served(lab: Lab, served: Mapping[str, str]) -> None:
@@ -23,13 +23,3 @@ def await_served(lab: Lab, served: Mapping[str, str]) -> None:
             f"{client} is answered",
             PATIENCE_SECONDS,
         )
-
-
-def ways(lab: Lab, *clients: str) -> dict[str, set[str]]:
-    """Return by which nodes' lines the requests of each client came in. Most must be answered: radios lose some."""
-    addresses = {client: address_of(lab, client) for client in clients}
-    lines = Lines(lab, *addresses.values())
-    for client in clients:
-        found = lab.probe(client, seconds=2.0)
-        assert found["answered"] > 0.5 * found["sent"], f"{client}: {found}"
-    return {client: set(lines.count(address)) for client, address in addresses.items()}

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.lab.laboratory import Lab, laboratory
-from tests.failover.failures import LABS
+from tests.failover.failures import gre_lab
 from tests.failover.served import await_served
 
 SERVED = {
@@ -18,13 +18,8 @@ SERVED = {
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The lab with three exits, once for all tests here; each leaves it healed.
-
-    An emulated machine may take more than a second for an echo: the health checks have more time than in the example.
-    """
-    folder = tmp_path_factory.mktemp("three-exits")
-    for file in (LABS / "three-exits").glob("*.yaml"):
-        (folder / file.name).write_text(file.read_text().replace("every: 1s", "every: 6s"))
-    with laboratory(folder / "lab.yaml", tmp_path_factory.mktemp("labs")) as made:
+    """The lab with three exits, once for all tests here; each leaves it healed."""
+    file = gre_lab(tmp_path_factory.mktemp("three-exits"))
+    with laboratory(file, tmp_path_factory.mktemp("labs")) as made:
         await_served(made, SERVED)
         yield made

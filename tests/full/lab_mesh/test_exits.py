@@ -1,8 +1,7 @@
 """Three exits, by an uplink, a GRE tunnel and a WireGuard link of the kernel: each serves the clients of its prefix."""
 
 from reconciler.lab.laboratory import Lab
-from tests.failover.lines import Lines, address_of
-from tests.failover.served import ways
+from tests.failover.lines import Lines, address_of, ways
 from tests.full.lab_mesh.conftest import SERVED
 
 

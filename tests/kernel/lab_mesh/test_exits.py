@@ -1,7 +1,7 @@
 """Each client reaches the Internet through the exit that serves its source prefix, and is answered."""
 
 from reconciler.lab.laboratory import Lab
-from tests.failover.served import ways
+from tests.failover.lines import ways
 from tests.kernel.lab_mesh.conftest import SERVED
 
 
