@@ -7,7 +7,6 @@ tmpfs full of links to what is there, in which the missing one can be made: noth
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.core.errors import StellwerkError
@@ -41,7 +40,10 @@ class Files:
 
     def own(self, path: str) -> None:
         """Give the place a folder of its own there, which is on its disk. Raises StellwerkError, OSError."""
-        if self._is_own(path) or path in self._replaced:
+        if self._is_own(path):
+            os.makedirs(path, exist_ok=True)
+            return
+        if path in self._replaced:
             return
         self._make(path)
         source = f"/proc/self/fd/{self._disk}{path}"
@@ -105,8 +107,3 @@ class Files:
             # A link may be relative: it is right only where it was.
             os.symlink(os.readlink(below) if os.path.islink(below) else below, f"{path}/{name}")
         self._replaced.add(path)
-
-
-def folders_of(paths: Iterable[str]) -> list[str]:
-    """Return the folders of files that a place is to write itself, those that stand in others last."""
-    return sorted({os.path.dirname(path) for path in paths} - {"/", "/etc", "/run", "/var", "/var/lib", "/tmp"})  # noqa: S108

@@ -22,6 +22,7 @@ from intent.reading import STDIN, decode, read
 from intent.references import PresharedKeyFile, PrivateKeyFile
 from intent.source import Report
 from intent.validation import Model, validate
+from reconciler.lab import own_files
 from reconciler.lab.fields import (
     VERSION,
     AddressText,
@@ -272,6 +273,8 @@ def _check_nodes(root: tree.Mapping, nodes: dict[str, LabNode], clients: dict[st
                 report.add(place, f"`keys` are for nodes with an `intent`, which `{name}` has not")
             if not file.startswith("/") or ".." in file.split("/") or file.endswith("/"):
                 report.add(place, f"a key's file must be an absolute path, not {quoted(file)}")
+            elif (wrong := own_files.problem(file, lasts=True)) is not None:
+                report.add(place, wrong, own_files.ADVICE)
             if owners.setdefault(key, name) != name:
                 report.add(place, f"this public key is that of `{owners[key]}` already: each node has its own")
     for name in clients.keys() & nodes.keys():
@@ -345,6 +348,8 @@ def _intents(path: str, root: tree.Mapping, nodes: dict[str, LabNode], report: R
             found[name] = load_node(file)
         except IntentError as exc:
             problems += exc.problems
+        else:
+            _check_files(tree.place(root, ("nodes", name, "intent")), found[name], report)
     if not report and not problems:
         _check_keys(root, nodes, found, report)
     if report or problems:
@@ -377,3 +382,12 @@ def key_files(node: Node) -> frozenset[str]:
     """Return the files of keys that a node file names."""
     found = references(node)
     return frozenset(one.path for one in found if isinstance(one, PrivateKeyFile | PresharedKeyFile))
+
+
+def _check_files(place: tuple[int, int], node: Node, report: Report) -> None:
+    """Report files of a node that would be the machine's, or would not be there for the node."""
+    keys = key_files(node)
+    for path in sorted(keys | own_files.babelds_of(node)):
+        wrong = own_files.problem(path, lasts=path in keys)
+        if wrong is not None:
+            report.add(place, f"{wrong}; its node file names it", own_files.ADVICE)

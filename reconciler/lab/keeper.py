@@ -318,8 +318,7 @@ class Keeper:
             mesh = None if machine.intent is None else machine.intent.get(Mesh)
             if machine.place is None or mesh is None:
                 continue
-            disk = Path(f"{machine.disk}{mesh.babeld.config}")
-            if disk.exists():
+            if places.path_of(machine, machine.place, mesh.babeld.config).exists():
                 self._without_babeld.discard(name)
                 with contextlib.suppress(StellwerkError):
                     places.run_inside(machine.place, (f"{PROGRAMS}/restart-babeld",), machine.log)

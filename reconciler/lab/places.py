@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from intent.document import Node
-from intent.expansion import references
 from intent.features.mesh import Mesh
-from intent.references import PresharedKeyFile, PrivateKeyFile
 from reconciler.core.errors import StellwerkError
 from reconciler.core.permission import Mode
-from reconciler.lab.disks import PROGRAMS, Files, folders_of
-from reconciler.lab.file import LabNode
+from reconciler.lab.disks import PROGRAMS, Files
+from reconciler.lab.file import LabNode, key_files
 from reconciler.lab.namespaces import NEWNET, NEWNS, NEWUTS, Place, of_process, set_host_name, unshare
+from reconciler.lab.own_files import RUN, babelds_of, folder_of, folders_of, is_below
 from reconciler.lab.programs import ProgramError
 from reconciler.services import logs
 from reconciler.services.control_protocol import SOCKET
@@ -135,15 +134,8 @@ def prepare_node(machine: LabMachine) -> None:
 
 def _files_of(machine: LabMachine) -> set[str]:
     """Return the files that the node, or the lab on its behalf, writes."""
-    found = set(machine.spec.keys)
-    if machine.intent is not None:
-        for reference in references(machine.intent):
-            if isinstance(reference, PrivateKeyFile | PresharedKeyFile):
-                found.add(reference.path)
-        mesh = machine.intent.get(Mesh)
-        if mesh is not None:
-            found.add(mesh.babeld.config)
-    return found
+    node = machine.intent
+    return set(machine.spec.keys) | (set() if node is None else key_files(node) | babelds_of(node))
 
 
 def _restart_command(node: Node | None) -> str | None:
@@ -167,10 +159,14 @@ def _restart_babeld(machine: LabMachine) -> str:
     listen = f"-G {address if address.startswith('/') else address.rpartition(':')[2]}"
     options = f"-D -I {BABELD_PID} -S /var/lib/babeld/state -L {BABELD_LOG} {listen} -c {configuration}"
     return _program(
-        f"if [ -e {BABELD_PID} ]; then",
-        f"    old=$(cat {BABELD_PID}); kill $old 2>/dev/null || :",
-        "    while kill -0 $old 2>/dev/null; do sleep 0.05; done",
-        "fi",
+        # Nodes share their process numbers: that of a babeld which is gone may be another node's now.
+        'own() { [ "$(cat /proc/$old/comm 2>/dev/null)" = babeld ] &&',
+        '    [ "$(readlink /proc/$old/ns/net)" = "$(readlink /proc/self/ns/net)" ]; }',
+        "end() { kill -$1 $old 2>/dev/null || :; for i in $(seq 100); do own || return 0; sleep 0.05; done; }",
+        f"old=$(cat {BABELD_PID} 2>/dev/null || :)",
+        "if own; then end TERM; fi",
+        # One that is stopped hears nothing else.
+        "if own; then end KILL; fi",
         # One that was killed leaves both, and then does not start again.
         f"rm -f {BABELD_PID} {address if address.startswith('/') else ''}",
         f"exec babeld {options} {' '.join(interfaces)}",
@@ -282,6 +278,13 @@ def _processes_in(inode: int) -> list[int]:
                 if os.stat(f"/proc/{name}/ns/net").st_ino == inode:
                     found.append(int(name))
     return found
+
+
+def path_of(machine: LabMachine, place: Place, path: str) -> Path:
+    """Return where the lab's process finds a file of a node's own."""
+    folder = folder_of(path)
+    above = place.files + folder.removeprefix(RUN) if is_below(folder, RUN) else f"{machine.disk}{folder}"
+    return Path(above, os.path.basename(path))
 
 
 def write_disk(machine: LabMachine, text: str, keys: Mapping[str, str]) -> None:

@@ -154,16 +154,16 @@ def test_a_node_file_that_is_wrong_is_said_at_its_own_place(tmp_path: Path) -> N
 
 def test_the_same_key_for_two_nodes(tmp_path: Path) -> None:
     key = "i25O2JPaHsW9Oo7BmgwWSllxMUjTDBlUIFCJ708K/hc="
-    text = "lab: 1\nnodes:\n" + "".join(f"  {name}: {{intent: a.yaml, keys: {{/k: {key}}}}}\n" for name in "ab")
+    text = "lab: 1\nnodes:\n" + "".join(f"  {name}: {{intent: a.yaml, keys: {{/srv/k: {key}}}}}\n" for name in "ab")
     assert "lab.yaml:4:30: this public key is that of `a` already: each node has its own" in said(tmp_path, text)
 
 
 def test_a_key_that_nothing_would_use(tmp_path: Path) -> None:
     key = "i25O2JPaHsW9Oo7BmgwWSllxMUjTDBlUIFCJ708K/hc="
-    whole = said(tmp_path, f"lab: 1\nnodes:\n  a: {{intent: a.yaml, keys: {{/k: {key}}}}}\n")
-    assert "lab.yaml:3:30: no key of `a` is in `/k`" in whole
+    whole = said(tmp_path, f"lab: 1\nnodes:\n  a: {{intent: a.yaml, keys: {{/srv/k: {key}}}}}\n")
+    assert "lab.yaml:3:30: no key of `a` is in `/srv/k`" in whole
     assert "the key files that its node file names: none" in whole
-    assert "lab.yaml:3:34: no node file of this lab names this public key" in whole
+    assert "lab.yaml:3:38: no node file of this lab names this public key" in whole
 
 
 def test_a_gateway_may_be_link_local(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_clients_share_a_cable_and_join_a_wire(tmp_path: Path) -> None:
         ("mesh: {babeld: {config: /tmp/x.conf}}", "`/tmp/x.conf`"),
         ("mesh: {babeld: {config: /x.conf}}", "`/x.conf`"),
         ("mesh: {babeld: {config: /etc/babeld.conf}}", "`/etc/babeld.conf`"),
-        ("mesh: {babeld: {config: /var/tmp/../x.conf}}", "`/var/tmp/../x.conf`"),
+        ("mesh: {babeld: {config: /var/x.conf}}", "`/var/x.conf`"),
         ("mesh: {babeld: {socket: /tmp/babeld.sock}}", "`/tmp/babeld.sock`"),
         ("wireguard: [{name: wg0, private_key: {file: /etc/x.key}}]", "`/etc/x.key`"),
         ("wireguard: [{name: wg0, private_key: {file: /run/x.key}}]", "`/run/x.key`"),
