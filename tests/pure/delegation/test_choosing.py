@@ -248,6 +248,58 @@ def test_a_new_one_within_the_time_of_grace_is_taken_at_once(bed: Bed) -> None:
     assert bed.now() == NEW_LAST
 
 
+def test_one_of_another_uplink_that_was_there_before_is_not_taken_for_what_goes(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.add(OTHER)
+    assert bed.now() == OLD_LAST
+    bed.time.seconds += 3600
+    bed.remove(OLD)
+    begun = bed.time.seconds
+    assert bed.now() == OLD_LAST
+    assert bed.resolver.due() == begun + GRACE_SECONDS
+    bed.time.seconds = bed.resolver.due()
+    for _ in range(2):
+        assert bed.now() is None
+        assert f"{OTHER} was delegated beside the one that is gone" in bed.notes()
+        assert "within" in bed.notes()
+        bed.time.seconds += 60
+    bed.add(NEW)
+    assert bed.now() == NEW_LAST
+
+
+def test_a_new_one_is_taken_at_once_beside_that_of_another_uplink(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.add(OTHER)
+    bed.now()
+    bed.time.seconds += 3600
+    bed.remove(OLD)
+    bed.add(NEW)
+    assert bed.now() == NEW_LAST
+
+
+def test_one_that_came_shortly_before_the_other_went_is_taken_at_once(bed: Bed) -> None:
+    bed.add(OLD)
+    bed.now()
+    bed.add(NEW)
+    bed.now()
+    bed.time.seconds += GRACE_SECONDS / 2
+    bed.remove(OLD)
+    assert bed.now() == NEW_LAST
+
+
+def test_one_inside_the_block_that_the_operator_names_is_taken_at_once_however_long_it_was_there(bed: Bed) -> None:
+    inside = DelegatedPrefix("wan", 60, within=IPv6Network("2001:db8::/32"), special_purpose=True)
+    bed.add(OLD)
+    bed.now(inside)
+    bed.add(NEW)
+    bed.now(inside)
+    bed.time.seconds += 3600
+    bed.remove(OLD)
+    assert bed.now(inside) == NEW_LAST
+
+
 def test_while_both_are_there_the_one_in_use_stays_until_it_is_deprecated(bed: Bed) -> None:
     bed.add(OLD)
     bed.on_lan(OLD, deprecated=False)
@@ -306,6 +358,8 @@ def test_it_never_flaps_whatever_comes_in_whatever_order(events: list[tuple[str,
     bed = Bed()
     before: IPv6Network | None = None
     missing_since: float | None = None
+    came: dict[IPv6Network, float] = {}
+    beside: set[IPv6Network] = set()
     for event, prefix, seconds in events:
         match event:
             case "add":
@@ -323,21 +377,28 @@ def test_it_never_flaps_whatever_comes_in_whatever_order(events: list[tuple[str,
         now = bed.now()
         assert bed.now() == now, "a second look at the same is the same"
         usable = _usable(bed.routes, bed.look())
+        came = {one: came.get(one, bed.time.seconds) for one in sorted(bed.routes)}
+        beside &= set(usable)
         whole = None if before is None else before.supernet(new_prefix=56)
         if whole is None or whole in usable:
             missing_since = None
         elif missing_since is None:
             missing_since = bed.time.seconds
+            if whole not in bed.routes:
+                beside = {one for one in usable if came[one] <= missing_since - GRACE_SECONDS}
+        if whole in usable:
+            beside = set()
+        candidates = [one for one in usable if one not in beside]
         if now != before:
             assert whole not in usable
             if now is None:
                 assert missing_since is not None
                 assert bed.time.seconds >= missing_since + GRACE_SECONDS
             else:
-                assert [now.supernet(new_prefix=56)] == usable
-                missing_since = None
+                assert [now.supernet(new_prefix=56)] == candidates
+                missing_since, beside = None, set()
         elif now is None:
-            assert len(usable) != 1
+            assert len(candidates) != 1
         before = now
         missing_since = None if now is None else missing_since
 
