@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ SYNC_SECONDS = 120.0
 _BUILD_SECONDS = 600.0
 _ANSWER_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
+_SETTLE_SECONDS = 3.0
 _MOST_NAMESPACES = 8
 _OPTIONS = {"user": "--user", "pid": "--pid", "mnt": "--mount", "net": "--net", "uts": "--uts"}
 
@@ -95,9 +96,15 @@ class Lab:
         """Send echo requests from a place, to the Internet's host unless told, and return what became of them.
 
         The result has ``sent``, ``answered``, ``lost``, ``unsendable``, ``errors`` (what routers answered instead),
-        ``longest_gap`` in seconds, ``longest_gap_from`` and ``gaps`` (pairs of times of `time.monotonic`).
+        ``longest_gap`` in seconds, ``longest_gap_from`` and ``gaps`` (pairs of times of `time.monotonic`). Stopped by
+        the keyboard it ends earlier.
         """
-        return Probe(self, place, to, seconds, every).wait(seconds + _ANSWER_SECONDS)
+        running = Probe(self, place, to, seconds, every)
+        try:
+            return running.wait(seconds + _ANSWER_SECONDS)
+        except KeyboardInterrupt:
+            # As with ping(8): what was found until then is worth having.
+            return running.stop()
 
     @contextlib.contextmanager
     def probing(self, place: str, to: str | None = None, every: float = 0.05) -> Iterator[Probe]:
@@ -258,12 +265,14 @@ def unfinished(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _refuse_missing(file: LabFile) -> None:
     """Raise StellwerkError where a program is missing that every lab needs, or this one."""
-    needed = ["ip", "babeld", "nsenter", *(["nft"] if file.internet is not None else [])]
+    shaped = any(wire.delay or wire.loss for wire in file.wires)
+    needed = ["ip", "babeld", "nsenter", *(["nft"] if file.internet is not None else []), *(["tc"] if shaped else [])]
     missing = [program for program in needed if shutil.which(program, path=environment()["PATH"]) is None]
     if missing:
-        packages = {"ip": "iproute2", "nsenter": "util-linux", "nft": "nftables"}
-        names = " ".join(packages.get(program, program) for program in missing)
-        raise StellwerkError(f"a lab needs {', '.join(missing)}: install them (on Debian `apt-get install {names}`)")
+        packages = {"ip": "iproute2", "tc": "iproute2", "nsenter": "util-linux", "nft": "nftables"}
+        names = " ".join(dict.fromkeys(packages.get(program, program) for program in missing))
+        them = "it" if len(missing) == 1 else "them"
+        raise StellwerkError(f"a lab needs {', '.join(missing)}: install {them} (on Debian `apt-get install {names}`)")
 
 
 class Start:
@@ -349,18 +358,52 @@ def laboratory(path: str | Path, where: Path, name: str | None = None) -> Iterat
         start.give_up()
 
 
-def await_sync(lab: Lab, seconds: float, tell: Callable[[str], None]) -> dict[str, str]:
-    """Wait until every node is in sync and healthy; return those that are not when the time is over, and why."""
-    end = time.monotonic() + seconds
+def is_decided(node: Mapping[str, Any]) -> bool:
+    """Return whether a node that is not in sync stays so until somebody does something, by its part of the status.
+
+    So is one whose daemon has ended, and one of which something failed for good, such as what its kernel lacks, and
+    nothing else is tried again: what is missing besides waits for that.
+    """
+    if node["daemon"] != "running":
+        return True
+    objects = [] if node["status"] is None else node["status"]["objects"]
+    failed = [one for one in objects if one["state"] == "failed"]
+    return bool(failed) and all(one["retry_in"] is None for one in failed)
+
+
+def await_sync(
+    lab: Lab,
+    seconds: float,
+    tell: Callable[[str], None],
+    look: Callable[[dict[str, Any], dict[str, str]], None] = lambda status, left: None,
+    settle: float = _SETTLE_SECONDS,
+) -> dict[str, str]:
+    """Wait until every node is in sync and healthy; return those that are not, and why.
+
+    It ends when the time is over, or when all that are left are decided and have not changed for ``settle`` seconds.
+    ``tell`` hears of each node that is in sync, ``look`` of each look: the status, and what is left by it.
+    """
+    begun = changed = time.monotonic()
+    before: object = None
     known: set[str] = set()
     while True:
-        begun = time.monotonic()
+        looked = time.monotonic()
         status = lab.status()
         left = dict(unfinished(status))
-        for name in status["nodes"]:
-            if name not in left and name not in known and status["nodes"][name]["stellwerk"]:
+        for name, node in status["nodes"].items():
+            if name not in left and name not in known and node["stellwerk"]:
                 known.add(name)
                 tell(name)
-        if not left or begun > end:
+        look(status, left)
+        nodes = {name: status["nodes"][name] for name in left}
+        now = {name: (node["daemon"], _objects(node)) for name, node in nodes.items()}
+        if now != before or not all(map(is_decided, nodes.values())):
+            changed, before = looked, now
+        if not left or looked > begun + seconds or looked > changed + settle:
             return left
-        time.sleep(max(_PAUSE_SECONDS, time.monotonic() - begun))
+        time.sleep(max(_PAUSE_SECONDS, time.monotonic() - looked))
+
+
+def _objects(node: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return what of a node is not as it should be, without what changes by itself."""
+    return [] if node["status"] is None else [(one["key"], one["state"]) for one in node["status"]["objects"]]

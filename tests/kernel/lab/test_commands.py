@@ -96,7 +96,7 @@ def test_two_labs_at_once_and_one_that_died(stellwerk: Callable[..., Said], base
     for name in ("one", "two"):
         assert stellwerk("lab", "up", str(EXAMPLE), "--name", name).code == exit_codes.DONE
     assert stellwerk("lab", "status").out == "one: up\ntwo: up\n"
-    assert "there are several labs; name one with --lab: one, two" in stellwerk("lab", "heal").err
+    assert "there are several labs, one, two: name one (`lab down NAME`," in stellwerk("lab", "heal").err
     with laboratories.Lab(Folder(base / "one")).connect("status") as endpoint:
         pid = int.from_bytes(endpoint.getsockopt(1, 17, 4), sys.byteorder)  # SOL_SOCKET, SO_PEERCRED (unix(7))
     os.kill(pid, signal.SIGKILL)
@@ -137,7 +137,7 @@ def test_a_program_that_is_missing_is_named(
     monkeypatch.setattr(shutil, "which", lambda name, path: None if name == "babeld" else name)
     said = stellwerk("lab", "up", str(EXAMPLE))
     assert said.code == exit_codes.FAILED
-    assert "a lab needs babeld: install them (on Debian `apt-get install babeld`)" in said.err
+    assert "a lab needs babeld: install it (on Debian `apt-get install babeld`)" in said.err
     assert not base.exists()
 
 
