@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -122,10 +123,19 @@ def base() -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as exc:
-        raise StellwerkError(f"{path} cannot be made: {exc.strerror}") from exc
+        raise StellwerkError(f"{path}, where labs are, cannot be made: {exc.strerror}; {_remedy(path, exc)}") from exc
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & 0o022:
         raise StellwerkError(f"{path} is not a folder that only this user can write to; remove it")
     return path
+
+
+def _remedy(path: Path, error: OSError) -> str:
+    """Return what can be done where the folder of labs cannot be made."""
+    if error.errno == errno.EROFS:
+        return f"mount a tmpfs on {path.parent}, or start the lab as a user whose XDG_RUNTIME_DIR can be written to"
+    if error.errno == errno.EEXIST:
+        return "remove what is there: it is no folder"
+    return f"see that {path.parent} is a folder that this user can write to"
 
 
 def labs(where: Path | None = None) -> list[str]:
@@ -145,6 +155,9 @@ def find(name: str | None, where: Path | None = None) -> Folder:
     there = f"there are {', '.join(known)}" if known else "there is none; `stellwerk lab up FILE` starts one"
     if name is None:
         raise StellwerkError(
-            "there are several labs; name one with --lab: " + ", ".join(known) if known else f"no lab: {there}"
+            f"there are several labs, {', '.join(known)}: name one (`lab down NAME`, `lab status NAME`, else "
+            "`--lab NAME`), or set STELLWERK_LAB"
+            if known
+            else f"no lab: {there}"
         )
     raise StellwerkError(f"there is no lab {name}: {there}")
