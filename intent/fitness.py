@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv6Network
 
 from intent.checks import Check
 from intent.offers import Cause, Withheld
@@ -53,11 +54,21 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class WayOut:
+    """A way out of the mesh by ``link`` from a ``source``, which is ``None`` where that is not known yet."""
+
+    routing_table: int
+    link: str
+    source: IPv6Network | None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedHealth(Reference[Health]):
     """Whether something is fit by its checks, all of which are carried out each ``every_seconds``.
 
     So many failures in a row, ``fall``, make it unfit, and so many passes, ``rise``, fit again. Without checks it is
-    fit. ``of`` names it: until other checks than before have said something, what is held of it holds on.
+    fit. ``of`` names it: until other checks than before have said something, what is held of it holds on. Where nothing
+    is held of it, and this node announces the ``way_out`` already, it counts as fit until its checks say otherwise.
     """
 
     of: str
@@ -65,6 +76,7 @@ class CheckedHealth(Reference[Health]):
     every_seconds: int
     fall: int
     rise: int
+    way_out: WayOut | None = field(default=None, compare=False)
 
     def change(self, before: Health, after: Health) -> str:
         """Return what the checks say now."""

@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from random import random as any_number
 from typing import Any, ClassVar
 
 from intent.checks import Check
-from intent.fitness import CheckedHealth, Health
+from intent.fitness import CheckedHealth, Health, WayOut
 from intent.references import Reference
 from reconciler.backends.checks import carry_out
 from reconciler.backends.machine_clock import MachineClock
 from reconciler.backends.references import Resolution, Resolver
+from reconciler.backends.ways_out import ways_out
 from reconciler.core.checks import CheckResult
 from reconciler.core.clock import Clock
 from reconciler.core.errors import StellwerkError
-from reconciler.core.hysteresis import Judgement, Result, Terms, judged
+from reconciler.core.hysteresis import Judgement, Result, Terms, judged, tried
 from reconciler.core.known_health import HealthStore, Known, KnownHealth
 from reconciler.core.retries import Random
 
@@ -32,6 +33,7 @@ JITTER = 0.1
 KEEP_SECONDS = 600.0
 """How long what is known of checks that are not asked for is kept: a change that is undone asks for them again."""
 WELL = "all checks pass"
+ANNOUNCED = "it was announced, and its checks have not said anything yet"
 UNCHECKED = Judgement(fit=True)
 
 
@@ -47,10 +49,11 @@ def summary(results: Sequence[CheckResult]) -> tuple[bool, str]:
 
 
 class HealthOnce(Resolver[CheckedHealth]):
-    """Carries out checks once, all at the same time, and waits for them.
+    """Carries out checks for one look, all at the same time, and waits for them.
 
-    What a daemon that runs knows counts instead. With ``keep``, for whoever has the lock of the state folder, what is
-    found is kept for the daemon that comes after.
+    What is known from this start of the machine turns only by as many results in a row as it would in the background,
+    here one right after the other. What a daemon that runs knows counts instead. With ``keep``, for whoever has the
+    lock of the state folder, what is found is kept for the daemon that comes after.
     """
 
     reference_types: ClassVar[tuple[type[Reference[Any]], ...]] = (CheckedHealth,)
@@ -73,27 +76,32 @@ class HealthOnce(Resolver[CheckedHealth]):
     def resolve_all(self, references: Iterable[CheckedHealth]) -> dict[CheckedHealth, Resolution]:
         """Return what all the checks say."""
         wanted = tuple(references)
-        new = tuple(dict.fromkeys(one.checks for one in wanted if one.checks not in self._found))
-        if new and self._store is not None and self._store.watched():
-            known = {one.checks: one.judgement() for one in _kept(self._store, self._clock)}
-            marks = {checks: fingerprint(checks) for checks in new}
-            self._found |= {checks: known[mark] for checks, mark in marks.items() if mark in known}
-            new = tuple(checks for checks in new if checks not in self._found)
+        new = {one.checks: _terms(one) for one in wanted if one.checks not in self._found}
+        kept = {one.checks: one.judgement() for one in _kept(self._store, self._clock)} if new and self._store else {}
+        known = {checks: kept[mark] for checks in new if (mark := fingerprint(checks)) in kept}
+        if self._store is not None and self._store.watched():
+            self._found |= known
+            new = {checks: terms for checks, terms in new.items() if checks not in known}
         if new:
-            self._find_out(new)
+            self._find_out(new, known)
             if self._keep and self._store is not None:
                 found = [(one.checks, (one.of,), self._found[one.checks]) for one in wanted if one.checks]
                 _save(self._store, self._clock, found)
         return {reference: _resolution(self._found[reference.checks]) for reference in wanted}
 
-    def _find_out(self, new: Sequence[Checks]) -> None:
-        each = tuple(dict.fromkeys(check for checks in new for check in checks))
-        by_check = dict(zip(each, self._carry_out(each), strict=True))
-        now, wall = self._clock.now(), self._clock.wall()
-        for checks in new:
-            passed, reason = summary([by_check[check] for check in checks])
-            result = Result(passed, reason, now, wall)
-            self._found[checks] = judged(Judgement(), result, Terms(1, 1, 1))
+    def _find_out(self, new: Mapping[Checks, Terms], known: Mapping[Checks, Judgement]) -> None:
+        left, count = dict(new), 0
+        while left:
+            count += 1
+            each = tuple(dict.fromkeys(check for checks in left for check in checks))
+            by_check = dict(zip(each, self._carry_out(each), strict=True))
+            now, wall = self._clock.now(), self._clock.wall()
+            for checks in tuple(left):
+                result = Result(*summary([by_check[check] for check in checks]), now, wall)
+                judgement = tried(known.get(checks, Judgement()), result, count, left[checks])
+                if judgement is not None:
+                    self._found[checks] = judgement
+                    del left[checks]
 
 
 RESOLVER = HealthOnce
@@ -117,7 +125,8 @@ class WatchedHealth(Resolver[CheckedHealth]):
 
     Each set of checks has a rhythm of its own and a thread while it is carried out, which lives in the network
     namespace of whoever calls `refresh`, and calls ``ring`` at its end. What is known from before in the same start of
-    the machine holds on; else the first result decides.
+    the machine holds on. Of what is not known, what this node announces counts as fit; of the rest the first result
+    decides.
     """
 
     reference_types: ClassVar[tuple[type[Reference[Any]], ...]] = (CheckedHealth,)
@@ -129,8 +138,10 @@ class WatchedHealth(Resolver[CheckedHealth]):
         ring: Callable[[], None],
         carry_out: CarryOut = carry_out,
         random: Random = any_number,
+        look: Callable[[int], Iterable[WayOut]] = ways_out,
     ) -> None:
         self._store, self._clock, self._ring, self._carry_out, self._random = store, clock, ring, carry_out, random
+        self._look = look
         self._watches: dict[Checks, _Watch] = {}
         self._by_name: dict[str, Judgement] = {}
         self._results: queue.SimpleQueue[tuple[Checks, tuple[CheckResult, ...]]] = queue.SimpleQueue()
@@ -187,17 +198,29 @@ class WatchedHealth(Resolver[CheckedHealth]):
         names: dict[Checks, dict[str, None]] = {}
         for one in wanted:
             names.setdefault(one.checks, {})[one.of] = None
-            terms = Terms(one.every_seconds, one.fall, one.rise)
-            watch = self._watches.get(one.checks) or self._new(one.checks, terms, now)
+            terms = _terms(one)
+            watch = self._watches.get(one.checks) or self._new(one, terms, now)
             watch.terms, watch.wanted, watch.asked, watch.of = terms, True, now, tuple(names[one.checks])
         self._watches = {
             checks: one for checks, one in self._watches.items() if one.wanted or now - one.asked < KEEP_SECONDS
         }
 
-    def _new(self, checks: Checks, terms: Terms, now: float) -> _Watch:
-        known = (self._from_before or {}).get(fingerprint(checks), Judgement())
-        made = self._watches[checks] = _Watch(terms, (), known, now, now)
+    def _new(self, one: CheckedHealth, terms: Terms, now: float) -> _Watch:
+        known = (self._from_before or {}).get(fingerprint(one.checks), Judgement())
+        if known.fit is None and one.of not in self._by_name and self._announces(one.way_out):
+            known = Judgement(True, self._clock.wall(), ANNOUNCED, now)
+        made = self._watches[one.checks] = _Watch(terms, (), known, now, now)
         return made
+
+    def _announces(self, way: WayOut | None) -> bool:
+        """Return whether this node announces a way out, by the kernel; no where that cannot be seen."""
+        if way is None:
+            return False
+        try:
+            found = tuple(self._look(way.routing_table))
+        except StellwerkError:
+            return False
+        return any(one.link == way.link and way.source in (None, one.source) for one in found)
 
     def _begin(self, checks: Checks, watch: _Watch, now: float) -> None:
         watch.busy = True
@@ -228,6 +251,10 @@ class WatchedHealth(Resolver[CheckedHealth]):
         result = Result(passed, reason, self._clock.now(), self._clock.wall())
         watch.judgement = judged(before, result, watch.terms)
         return watch.wanted and watch.judgement.fit is not before.fit
+
+
+def _terms(reference: CheckedHealth) -> Terms:
+    return Terms(reference.every_seconds, reference.fall, reference.rise)
 
 
 def _kept(store: HealthStore, clock: Clock) -> tuple[Known, ...]:

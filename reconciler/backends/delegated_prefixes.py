@@ -116,7 +116,7 @@ def delegations() -> Delegations:
     """Return what the kernel has now. Raises BackendError."""
     connection = NetlinkSocket(socket.NETLINK_ROUTE)
     try:
-        routes = _routes(connection, TABLE_MAIN, kind=_UNREACHABLE)
+        routes = dumped_routes(connection, TABLE_MAIN, kind=_UNREACHABLE)
         addresses = connection.dump(RTM_GETADDR, _IFADDRMSG.pack(AF_INET6, 0, 0, 0, 0))
     finally:
         connection.close()
@@ -132,13 +132,17 @@ def own_parts(routing_table: int) -> tuple[OwnPart, ...]:
     connection = NetlinkSocket(socket.NETLINK_ROUTE)
     try:
         # One look for each protocol: the table may hold all of a large mesh.
-        rows = [row for protocol in sorted(PROTOCOLS) for row in _routes(connection, routing_table, protocol=protocol)]
+        rows = [
+            row for protocol in sorted(PROTOCOLS) for row in dumped_routes(connection, routing_table, protocol=protocol)
+        ]
     finally:
         connection.close()
     return tuple(part for kind, row in rows if kind == RTM_NEWROUTE for part in _parts(row, routing_table))
 
 
-def _routes(connection: NetlinkSocket, table: int, *, kind: int = 0, protocol: int = 0) -> Sequence[tuple[int, bytes]]:
+def dumped_routes(
+    connection: NetlinkSocket, table: int, *, kind: int = 0, protocol: int = 0
+) -> Sequence[tuple[int, bytes]]:
     """Return rows of a table. The kernel filters them, where it is not too old for that. Raises BackendError."""
     question = _RTMSG.pack(AF_INET6, 0, 0, 0, 0, protocol, 0, kind, 0) + struct.pack("=HHI", 8, RTA_TABLE, table)
     try:

@@ -60,6 +60,17 @@ def judged(before: Judgement, result: Result, terms: Terms) -> Judgement:
     return _turned(before, result) if against >= needed(before, terms) else replace(before, against=against)
 
 
+def tried(before: Judgement, result: Result, count: int, terms: Terms) -> Judgement | None:
+    """Return the judgement after ``count`` results in a row that were had at once; ``None`` while more are needed.
+
+    ``result`` is the latest. What is not known yet is fit by the first pass.
+    """
+    presumed = before.fit is not False
+    if result.passed is presumed:
+        return _turned(before, result) if before.fit is None else before
+    return _turned(before, result) if count >= (terms.fall if presumed else terms.rise) else None
+
+
 def needed(judgement: Judgement, terms: Terms) -> int:
     """Return how many results in a row turn a judgement."""
     if judgement.fit:

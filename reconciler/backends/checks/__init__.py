@@ -23,6 +23,10 @@ SLACK_SECONDS = 1.0
 """How much longer than its timeout a check is waited for, so that it can say itself why it failed."""
 
 
+_hanging: dict[Check, threading.Thread] = {}
+"""The thread of each check that was given up and may not have ended yet."""
+
+
 @cache
 def methods() -> dict[type[Check], Method[Any]]:
     """Return how each kind of check is carried out."""
@@ -33,7 +37,8 @@ def methods() -> dict[type[Check], Method[Any]]:
 def carry_out(checks: Sequence[Check]) -> tuple[CheckResult, ...]:
     """Carry out all checks at the same time, in the network namespace of the caller, and return their results.
 
-    Takes no longer than the longest timeout and a second. What hangs is left to itself in a thread, and has failed.
+    Takes no longer than the longest timeout and a second. What hangs is left to itself in a thread, and has failed; it
+    is not begun again until that has ended.
     """
     begun = [_Run(check) for check in checks]
     return tuple(run.result() for run in begun)
@@ -48,6 +53,11 @@ class _Run:
         self._results: list[CheckResult] = []
         self._end = time.monotonic() + check.timeout_seconds + SLACK_SECONDS
         self._thread = threading.Thread(target=self._carry_out, name=check.describe()[:40], daemon=True)
+        if (earlier := _hanging.get(check)) is not None:
+            if earlier.is_alive():
+                self._fail(f"still hangs: {self._method.when_it_hangs}")
+                return
+            _hanging.pop(check, None)
         try:
             self._thread.start()
         except RuntimeError as exc:
@@ -58,6 +68,7 @@ class _Run:
         if not self._results:
             self._thread.join(max(0.0, self._end - time.monotonic()))
         if not self._results:
+            _hanging[self._check] = self._thread
             self._fail(f"no result within {spelled(self._check.timeout_seconds)}: {self._method.when_it_hangs}")
         return self._results[0]
 
