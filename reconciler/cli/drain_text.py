@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,9 +14,14 @@ Json = Mapping[str, Any]
 
 def drained(told: Json) -> Iterator[str]:
     """Yield what became of each thing that is to be drained."""
+    replaced = {one["name"]: one for one in told["replaced"]}
     for name in told["names"]:
-        why = told["left"].get(name)
-        yield f"{printable(name)}: " + ("drained" if why is None else f"not drained yet: {printable(why)}")
+        why, before = told["left"].get(name), replaced.get(name)
+        words = f"drained {_until(told['until'])}" if why is None else f"not drained yet: {why}"
+        if before is not None:
+            reason = f": {before['reason']}" if before["reason"] else ""
+            words += f"; this replaces the order that held {_until(before['until'], short=True)}{reason}"
+        yield f"{printable(name)}: {printable(words)}"
 
 
 def undrained(told: Json) -> Iterator[str]:
@@ -30,6 +36,14 @@ def undrained(told: Json) -> Iterator[str]:
         else:
             words = f"{one['state']}: {one['reason']}" if one.get("reason") else one["state"]
         yield f"{printable(name)}: {printable(words)}"
+
+
+def _until(wall: float | None, *, short: bool = False) -> str:
+    """Return how an order ends that has a time, in seconds since 1970, or none."""
+    if wall is None:
+        return "until `stellwerk undrain`"
+    words = "until " + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+    return words if short else f"{words}, or `stellwerk undrain`"
 
 
 def exit_code(told: Json) -> int:

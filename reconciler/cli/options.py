@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,8 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_TIME = re.compile("(?=[0-9])([0-9]+h)?([0-9]+m)?([0-9]+s)?", re.ASCII)
 
 DEFAULT_STATE_FOLDER = Path("/var/lib/stellwerk")
 
@@ -20,9 +23,13 @@ class Duration(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the seconds."""
-        from intent.durations import seconds
+        from intent.durations import seconds, spelled
+        from reconciler.services.applying import LONGEST_SECONDS
 
         found = value if isinstance(value, int) else seconds(value)
+        # More digits than are read are no other mistake than too large a number.
+        if _TIME.fullmatch(str(value)) if found is None else found > LONGEST_SECONDS:
+            self.fail(f"{value!r:.60} is longer than {spelled(LONGEST_SECONDS)}, the longest time", param, ctx)
         if not found:
             self.fail(f"{value!r} is no time; write it like 60s, 5m or 1h30m", param, ctx)
         return found

@@ -45,6 +45,10 @@ class Drains:
         """Return those whose time is not over."""
         return Drains(tuple(one for one in self.orders if one.seconds_left(clock) != 0.0))
 
+    def over(self, clock: Clock) -> tuple[Order, ...]:
+        """Return those whose time is over."""
+        return tuple(one for one in self.orders if one.seconds_left(clock) == 0.0)
+
     def of(self, name: str) -> Order | None:
         """Return the order of that name, ``None`` when there is none."""
         return next((one for one in self.orders if one.name == name), None)

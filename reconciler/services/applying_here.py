@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from reconciler.backends.references import Resolvers
 from reconciler.backends.state_folder import StateFolder
 from reconciler.core.errors import StellwerkError
 from reconciler.core.loop import Loop
-from reconciler.services import applying, this_node
+from reconciler.services import applying, draining, this_node
 from reconciler.services.applying import Order, Say
 from reconciler.services.control_client import Control, NobodyError
 from reconciler.services.interpretation import NodeInterpreter
@@ -49,7 +49,10 @@ def apply(state_folder: Path, order: Order, say: Say) -> dict[str, Any]:
         if loop.custody.trial_is_over():
             loop.settle()
             say({"event": "note", "text": "an earlier change was not confirmed in time and was undone first"})
-        return applying.apply(loop, order, say)
+        told = applying.apply(loop, order, say)
+        with suppress(StellwerkError):
+            draining.forget_what_is_over(loop, StateFolder(state_folder))
+        return told
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from reconciler.core.status import status
 from reconciler.services import draining
 from reconciler.services.applying_here import NoChecks, loop_here
 from reconciler.services.control_client import Control, somewhere
-from reconciler.services.draining import DrainRequest
+from reconciler.services.draining import Deed, DrainRequest
 from reconciler.services.interpretation import NodeInterpreter
 
 
@@ -99,14 +99,14 @@ def _drain_somewhere(
     state_folder: Path,
     socket: Path,
     command: str,
-    deed: Callable[[Loop, StateFolder, DrainRequest], tuple[str, ...]],
+    deed: Callable[[Loop, StateFolder, DrainRequest, bool], Deed],
     request: DrainRequest,
 ) -> dict[str, Any]:
     def do() -> dict[str, Any]:
         with loop_here(state_folder) as loop:
-            names = deed(loop, StateFolder(state_folder), request)
+            done = deed(loop, StateFolder(state_folder), request, False)
             loop.settle()
-            return draining.told(loop, names)
+            return draining.told(loop, done)
 
     return somewhere(socket, lambda control: control.ask(command, **request.to_json()), do)
 

@@ -17,7 +17,7 @@ from reconciler.core.status import status
 from reconciler.services import applying, draining
 from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import Job
-from reconciler.services.draining import DrainRequest
+from reconciler.services.draining import Deed, DrainRequest
 from reconciler.services.node_files import NodeFiles
 
 
@@ -75,7 +75,12 @@ class Commands:
                 job.end(**applying.verdict(self._loop, tried))
 
     def close(self) -> None:
-        """Refuse what was not carried out, and what comes from now on."""
+        """Refuse what was not carried out, and what comes from now on.
+
+        Nobody is there to take back what an order withdraws that ends later; of those that are over nothing is left.
+        """
+        with contextlib.suppress(StellwerkError):
+            draining.forget_what_is_over(self._loop, self._store)
         with self._door:
             self._closed = True
         for job, _ in self._waiting:
@@ -158,10 +163,10 @@ class Commands:
         self._loop.retry()
         return self._status_after_a_turn()
 
-    def _drain(self, job: Job, deed: Callable[[Loop, DrainStore, DrainRequest], tuple[str, ...]]) -> dict[str, Any]:
-        names = deed(self._loop, self._store, draining.requested(job.request))
+    def _drain(self, job: Job, deed: Callable[[Loop, DrainStore, DrainRequest, bool], Deed]) -> dict[str, Any]:
+        done = deed(self._loop, self._store, draining.requested(job.request), self._files.followed)
         self._settle()
-        return draining.told(self._loop, names)
+        return draining.told(self._loop, done)
 
     def _status_after_a_turn(self) -> dict[str, Any]:
         self._settle()

@@ -24,6 +24,11 @@ class NodeFiles:
         self._path, self._interpreter, self._loop = path, interpreter, loop
         self._watched = watched_files()
 
+    @property
+    def followed(self) -> bool:
+        """Whether there is a node file, which whoever holds this goes on to follow."""
+        return self._path is not None
+
     def fileno(self) -> int:
         """Return the file descriptor that is readable when there may be changes."""
         return self._watched.fileno()

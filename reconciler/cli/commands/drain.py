@@ -23,7 +23,7 @@ Examples:
     "--for",
     "seconds",
     type=Duration(),
-    help="End by itself after this time, such as 2h.  [default: at `stellwerk undrain`]",
+    help="End by itself after this time, such as 2h, by the daemon.  [default: at `stellwerk undrain`]",
 )
 @click.option("--reason", default="", help="Why; it is shown by `stellwerk status`.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
@@ -37,13 +37,16 @@ def command(
     Each neighbour is told before the way out goes: the traffic moves to other exits, and this waits for it. It holds
     over restarts of the daemon and of the machine.
 
-    Exits 0 when they are drained, 1 when one is not yet, 4 when this node has no such exit.
+    Exits 0 when they are drained, 1 when one is not yet, 4 when this node has no such exit, or when nobody runs here
+    who would end it after a time.
     """
     from reconciler.cli import drain_text
     from reconciler.services import by_hand
-    from reconciler.services.draining import DrainRequest
+    from reconciler.services.draining import LONGEST_REASON, DrainRequest
 
-    request = DrainRequest(prefixes, reason.strip(), None if seconds is None else float(seconds))
+    if len(reason := reason.strip()) > LONGEST_REASON:
+        raise click.UsageError(f"--reason has {len(reason)} characters; at most {LONGEST_REASON} are shown")
+    request = DrainRequest(prefixes, reason, None if seconds is None else float(seconds))
     told = by_hand.drain(state_folder, control_socket(socket, state_folder), request)
     for line in [json.dumps(told, indent=2)] if as_json else drain_text.drained(told):
         click.echo(line)
