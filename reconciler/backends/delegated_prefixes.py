@@ -9,7 +9,9 @@ not say by which uplink the prefix came:
 - dhcpcd: ``proto dhcp``, older ones ``boot`` or ``static``, with the metric of the interface.
 
 When the provider renumbers, old and new are both there for a while. The addresses inside the old one are deprecated
-then (RFC 9096), or are soon; where nobody says so, what is in use stays in use while it is there. Who does not know
+then (RFC 9096), or are soon; where nobody says so, what is in use stays in use while it is there. When it goes, what
+came with that is taken at once; what had been beside it for long may be of another uplink, and is only taken where the
+operator has named the provider's block. Who does not know
 what is in use, since it has just been started, learns it from this node's own routes, which the kernel remembers.
 """
 
@@ -20,7 +22,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, ClassVar, Final
 
@@ -191,6 +193,27 @@ class _Use:
 
     whole: IPv6Network | None = None
     missing_since: float | None = None
+    came: dict[IPv6Network, float] = field(default_factory=dict)
+    """Since when each prefix that may be meant has been there."""
+    beside: frozenset[IPv6Network] = frozenset()
+    """Those that had been there for long when the one in use went: they may be of another uplink."""
+
+    def look(self, right: Iterable[IPv6Network], now: float) -> None:
+        """Take note of the prefixes that are there."""
+        self.came = {prefix: self.came.get(prefix, now) for prefix in right}
+        self.beside &= self.came.keys()
+
+    def lose(self, now: float, named: bool) -> None:
+        """Take note that the one in use is missing; ``named`` says that the others are of its provider's block."""
+        if self.missing_since is not None:
+            return
+        self.missing_since = now
+        if not named and self.whole not in self.came:
+            self.beside = frozenset(prefix for prefix, came in self.came.items() if came <= now - GRACE_SECONDS)
+
+    def take(self, whole: IPv6Network) -> None:
+        """Use a prefix from now on."""
+        self.whole, self.missing_since, self.beside = whole, None, frozenset()
 
 
 class DelegatedPrefixes(Resolver[DelegatedPrefix]):
@@ -255,6 +278,7 @@ def _resolution(
     there = sorted(prefix for prefix in seen.on(reference.interface) if within is None or prefix.subnet_of(within))
     right = [prefix for prefix in there if not _unfit(reference, prefix)]
     usable = [prefix for prefix in right if not seen.deprecated(prefix)] or right
+    use.look(right, now)
     if use.whole is None and len(usable) > 1 and reference.routing_table is not None:
         use.whole = _used(usable, tuple(own(reference.routing_table)))
     notes = _choose(reference, use, usable, now)
@@ -288,17 +312,19 @@ def _choose(reference: DelegatedPrefix, use: _Use, usable: list[IPv6Network], no
     others = ", ".join(str(prefix) for prefix in usable if prefix != use.whole)
     choice = "`within`, a block of the provider's, says which is meant"
     if use.whole in usable:
-        use.missing_since = None
+        use.take(use.whole)
         return [f"{use.whole} is in use, and delegated are {others} too; {choice}"] if others else []
-    if len(usable) == 1:
-        use.whole, use.missing_since = usable[0], None
-        return []
     if use.whole is not None:
-        if use.missing_since is None:
-            use.missing_since = now
-        if now < use.missing_since + GRACE_SECONDS:
-            return [f"{use.whole} is not delegated on {reference.interface} any more; it is kept for a few seconds"]
+        use.lose(now, reference.within is not None)
+    candidates = [prefix for prefix in usable if prefix not in use.beside]
+    if len(candidates) == 1:
+        use.take(candidates[0])
+        return []
+    if use.whole is not None and use.missing_since is not None and now < use.missing_since + GRACE_SECONDS:
+        return [f"{use.whole} is not delegated on {reference.interface} any more; it is kept for a few seconds"]
     use.whole = use.missing_since = None
+    if usable and not candidates:
+        return [f"{others} was delegated beside the one that is gone, and may be of another uplink; {choice}"]
     if usable:
         return [f"several prefixes may be the one delegated on {reference.interface}: {others}; {choice}"]
     inside = "" if reference.within is None else f" inside {reference.within}"
