@@ -86,6 +86,12 @@ def _broken(source: Source, error: YAMLError) -> IntentError:
 
 def _root(tree: Tree | None, report: Report) -> Mapping:
     if isinstance(tree, Mapping):
+        if "lab" in tree.entries and "version" not in tree.entries:
+            entry = tree.entries["lab"]
+            report.add(
+                (entry.line, entry.column), "this is a lab's file, not a node file", "`stellwerk lab up` takes it"
+            )
+            raise report.error()
         return tree
     if tree is None or (isinstance(tree, Scalar) and tree.value is None):
         message = "is empty: a node file without anything would leave nothing of the node"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from intent.loading import loads
 from intent.problems import IntentError
 from reconciler.lab.file import load
 from reconciler.lab.layout import layout, link_local
@@ -180,6 +181,17 @@ def test_a_node_file_is_taken_for_one(tmp_path: Path) -> None:
         "    version: 1",
         "    ^",
         "  `stellwerk plan` takes it; a lab's file names it: `nodes: {NAME: {intent: FILE}}`",
+    ]
+
+
+def test_a_labs_file_is_no_node_file() -> None:
+    with pytest.raises(IntentError) as caught:
+        loads("# a mesh\nlab: 1\nname: x\nnodes: {a: {}}\n", "lab.yaml")
+    assert str(caught.value).splitlines() == [
+        "lab.yaml:2:1: this is a lab's file, not a node file",
+        "    lab: 1",
+        "    ^",
+        "  `stellwerk lab up` takes it",
     ]
 
 
