@@ -80,12 +80,6 @@ def check_values(items: tuple[CheckItem, ...], terms: HealthTerms, node: Node) -
     return tuple(one for item in items if (one := _value(item, terms, node)) is not None)
 
 
-def made_by(node: Node) -> frozenset[str]:
-    """Return the names of the interfaces that a file itself makes."""
-    held = (one for feature, model in node.parts() for one in feature.holds(model, node))
-    return frozenset(str(one.value) for one in held if one.thing == "interface name")
-
-
 def _value(item: CheckItem, terms: HealthTerms, node: Node) -> Check | None:
     """Return a check that, where it says nothing else, has failed well before the next one begins."""
     found = value(item, node)

@@ -11,11 +11,11 @@ from pydantic import Field
 from intent import delegation
 from intent.babel_parameters import Announcing
 from intent.delegation import Delegated, PrefixSource, looked_up, prefix_of
-from intent.exit_fitness import Fitness, HealthTerms, check_findings, check_values, made_by
+from intent.exit_fitness import Fitness, HealthTerms, check_findings, check_values
 from intent.feature import Feature, Finding
 from intent.features.checks import CheckItem
 from intent.features.links import is_link_name
-from intent.features.mesh import Mesh, around, nowhere
+from intent.features.mesh import Mesh, around, nowhere, own_addresses
 from intent.fencing import is_translated
 from intent.fields import BabelMetric, InterfaceName, IPv6Text, TrueFalse
 from intent.fitness import LinkCarrier
@@ -28,6 +28,7 @@ from intent.resources.babel_configuration import ExitMetric
 from intent.resources.resource import Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
 from intent.special_purpose import unrouted
+from intent.uplinks import made_by
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def expand(exit_: Exit, node: Node, references: References) -> Iterator[Resource
             metric=GUARD_METRIC,
             protocol=PROTOCOL_HELD,
         )
-        yield from around(mesh, prefix)
+        yield from around(mesh, prefix, references[own_addresses(mesh, node)])
         yield nowhere(mesh, prefix)
         yield from announced[1:]
 
@@ -294,6 +295,7 @@ def references(exit_: Exit, node: Node) -> Iterator[Reference[Any]]:
         yield from looked_up(entry.prefix, exit_.allow_special_purpose, None if mesh is None else mesh.table)
     if mesh is not None:
         yield DrawingRoutes(mesh.babeld.socket, mesh.table)
+        yield own_addresses(mesh, node)
 
 
 def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:

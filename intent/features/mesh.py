@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -22,6 +22,7 @@ from intent.resources.resource import Resource
 from intent.resources.rule import TABLE_MAIN, Rule
 from intent.resources.sysctl import Sysctl
 from intent.resources.sysctl import key as sysctl_key
+from intent.uplinks import UplinkAddresses, uplink_addresses
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
         yield from member(mesh, interface.name, interface.options())
     yield from _forwarding(mesh, node)
     for prefix in mesh.prefixes:
-        yield from around(mesh, prefix)
+        yield from around(mesh, prefix, references[own_addresses(mesh, node)])
     exits = tuple(
         exit_ for feature in node.features if isinstance(feature, Announcing) for exit_ in feature.exit_metrics()
     )
@@ -177,6 +178,12 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
 def lookups(mesh: Mesh, node: Node) -> Iterator[Reference[Any]]:
     """Yield what has to be known of the node's uplinks."""
     yield AdvertisedUplinks()
+    yield own_addresses(mesh, node)
+
+
+def own_addresses(mesh: Mesh, node: Node) -> UplinkAddresses:
+    """Return the reference to what `around` has to know: the node's own addresses on its uplinks."""
+    return uplink_addresses(mesh.uplinks, node)
 
 
 def _keep_uplinks(mesh: Mesh, node: Node, advertised: tuple[str, ...]) -> None:
@@ -215,21 +222,41 @@ def _fence(mesh: Mesh, interface: str) -> Iterator[Rule]:
         yield Rule(family=family, priority=mesh.rule_priority + 1, action="unreachable", iif=interface)
 
 
-def around(mesh: Mesh, prefix: IPv6Network) -> Iterator[Rule]:
+def around(mesh: Mesh, prefix: IPv6Network, own: tuple[IPv6Address, ...]) -> Iterator[Rule]:
     """Yield the rules for packets to and from a prefix that do not enter from the mesh.
 
     To the prefix, the mesh's routes come first, but for its default routes, and then what the node itself is connected
     with inside, such as a LAN. From the prefix, all but the default route in the main table comes first, then the mesh,
     and there it ends: what nobody serves is unreachable, and never takes the node's own default route. A route in main
     for the whole prefix counts for nothing: clients of DHCPv6 leave one that is unreachable.
+
+    ``own`` are the node's addresses on its uplinks. What the node itself sends from those inside goes by the main
+    table, as on any other host, whether the exit is fit or not.
     """
     to_mesh, to_main, _, from_main, from_mesh, from_end = range(mesh.rule_priority + 2, mesh.rule_priority + 8)
     written = str(prefix)
     yield _lookup(to_mesh, mesh.table, destination=written, suppress_prefixlength=0)
     yield _lookup(to_main, TABLE_MAIN, destination=written, suppress_prefixlength=prefix.prefixlen)
+    for address in own:
+        if address in prefix:
+            source = f"{address}/128"
+            # Packets that the node sends have the loopback link as their incoming one (ip-rule(8)).
+            yield Rule(family="ipv6", priority=from_main, routing_table=TABLE_MAIN, source=source, iif="lo")
     yield _lookup(from_main, TABLE_MAIN, source=written, suppress_prefixlength=0)
     yield _lookup(from_mesh, mesh.table, source=written)
     yield Rule(family="ipv6", priority=from_end, action="unreachable", source=written)
+
+
+def behind(mesh: Mesh, interface: str) -> Iterator[Rule]:
+    """Yield the rules for what enters from a network behind the node, whatever address it is from.
+
+    It is treated as what is from a prefix of the mesh: see `around`. IPv4 is left alone: it is not this program that
+    has the node forward it.
+    """
+    from_main, from_mesh, from_end = range(mesh.rule_priority + 5, mesh.rule_priority + 8)
+    yield Rule(family="ipv6", priority=from_main, routing_table=TABLE_MAIN, iif=interface, suppress_prefixlength=0)
+    yield Rule(family="ipv6", priority=from_mesh, routing_table=mesh.table, iif=interface)
+    yield Rule(family="ipv6", priority=from_end, action="unreachable", iif=interface)
 
 
 def nowhere(mesh: Mesh, prefix: IPv6Network) -> Rule:

@@ -13,7 +13,7 @@ from intent.delegation import Delegated, PrefixSource, looked_up, prefix_of
 from intent.feature import Feature, Finding
 from intent.features.exit import EXIT_METRIC, Exit
 from intent.features.links import is_link_name
-from intent.features.mesh import Mesh, around
+from intent.features.mesh import Mesh, around, behind, own_addresses
 from intent.fields import InterfaceName, IPv6TextOrEnd
 from intent.offences import Prefixes, is_default
 from intent.overlaps import overlaps
@@ -156,7 +156,10 @@ def expand(networks: Networks, node: Node, references: References) -> Iterator[R
         return
     drawing = references[DrawingRoutes(mesh.babeld.socket, mesh.table)]
     refusals = Refusals(drawing)
+    on_uplinks = references[own_addresses(mesh, node)]
     for network, prefix in zip(networks.root, prefixes_now(networks, node, references), strict=True):
+        # Also while nothing is delegated: its clients still have the addresses from before.
+        yield from behind(mesh, network.interface)
         if prefix is None:
             continue
         route = Route(
@@ -172,7 +175,7 @@ def expand(networks: Networks, node: Node, references: References) -> Iterator[R
             yield Address(link=network.interface, address=f"{own}/{prefix.prefixlen}")
         yield route
         yield from refusals.of(route)
-        yield from around(mesh, prefix)
+        yield from around(mesh, prefix, on_uplinks)
         yield BabelAnnouncement(str(prefix), ANYWHERE, mesh.babeld.socket, route.key, 0)
 
 
@@ -183,6 +186,7 @@ def lookups(networks: Networks, node: Node) -> Iterator[Reference[Any]]:
         yield from looked_up(network.prefix, _special_purpose(node), None if mesh is None else mesh.table)
     if mesh is not None:
         yield DrawingRoutes(mesh.babeld.socket, mesh.table)
+        yield own_addresses(mesh, node)
 
 
 FEATURE = Feature(

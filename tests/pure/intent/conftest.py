@@ -23,6 +23,7 @@ from intent.references import (
 )
 from intent.refusals import DrawingRoutes
 from intent.secrets import PresharedKey, PrivateKey
+from intent.uplinks import UplinkAddresses
 
 C_PARSER = yaml_events.CParser
 
@@ -56,7 +57,7 @@ def resolved(node: Node, *, kernel: bool = True, generated: bool = False) -> Ref
                 values[reference] = kernel
             case DelegatedPrefix():
                 values[reference] = cut(IPv6Network("2001:db8:de00::/48"), reference.length, reference.subnet)
-            case AdvertisedUplinks():
+            case AdvertisedUplinks() | UplinkAddresses():
                 values[reference] = ()
             case Drained():
                 values[reference] = None

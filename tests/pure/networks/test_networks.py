@@ -9,6 +9,7 @@ from intent.expansion import expand
 from intent.loading import loads
 from intent.references import AdvertisedUplinks, DelegatedPrefix, Reference, References
 from intent.refusals import DrawingRoutes
+from intent.uplinks import UplinkAddresses
 from reconciler.backends.fake import FakeNode
 from reconciler.core.inventory import InventoryInMemory
 from reconciler.core.reconcile import apply, look
@@ -20,7 +21,9 @@ NETWORK = 'networks: [{prefix: "fd00:6d65:7368:7::/64", interface: clients, addr
 def test_babel_announces_a_network_until_it_is_taken_from_the_file() -> None:
     fake, store = FakeNode(), InventoryInMemory()
     fake.kernel.add_link("clients", "veth", up=True)
-    references = References({AdvertisedUplinks(): (), DrawingRoutes("/run/babeld.sock", 10): ()})
+    references = References(
+        {AdvertisedUplinks(): (), UplinkAddresses(()): (), DrawingRoutes("/run/babeld.sock", 10): ()}
+    )
     for text, there in ((HEAD + NETWORK, True), (HEAD, False)):
         desired = expand(loads(text.encode(), "node.yaml"), references)
         done = apply(look(desired, [fake], store), desired, [fake], store)
@@ -58,7 +61,11 @@ def test_a_network_of_a_delegated_prefix_follows_it(last: str | None, first: str
         fake.kernel.add_link(name, "veth", up=True)
     node = loads((HEAD + DELEGATED).encode(), "node.yaml")
     for number, now in enumerate((("2001:db8:9:ff::/64", "2001:db8:9::/64"), (last, first))):
-        values: dict[Reference[Any], Any] = {AdvertisedUplinks(): (), DrawingRoutes("/run/babeld.sock", 10): ()}
+        values: dict[Reference[Any], Any] = {
+            AdvertisedUplinks(): (),
+            UplinkAddresses(()): (),
+            DrawingRoutes("/run/babeld.sock", 10): (),
+        }
         for reference, prefix in zip((LAST, FIRST), now, strict=True):
             values[reference] = None if prefix is None else IPv6Network(prefix)
         desired = expand(node, References(values))
