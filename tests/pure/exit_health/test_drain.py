@@ -276,3 +276,18 @@ def test_of_many_exits_the_first_are_named(stage: Stage) -> None:
     assert code == 4
     assert "2001:db8:42:900::/56 and 20 more" in said
     assert "2001:db8:42:a00::/56" not in said
+
+
+def test_while_changes_are_suspended_nothing_is_told_to_be_withdrawn(stage: Stage) -> None:
+    stage.start()
+    stage.cli("suspend --reason painting")
+    stage.cli(f"drain {FIRST} --reason kernel")
+    said = stage.cli("status")[1]
+    assert f"exit {FIRST}: to be withdrawn once the suspension ends: drained by hand: kernel" in said
+    assert "being withdrawn" not in said
+    said = stage.cli("history")[1]
+    assert f"exit {FIRST}, once the suspension ends" in said
+    assert "to be withdrawn" in said
+    assert not re.search(r"(?<!to be )withdrawn", said), said
+    stage.cli("resume")
+    wait_for(lambda: offers(stage)[FIRST]["state"] == "withdrawn", "the end of the exit")
