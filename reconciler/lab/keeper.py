@@ -180,9 +180,12 @@ class Keeper:
         if command == "enter":
             self._give(connection, str(request["place"]))
         elif command in ("break", "heal"):
-            for target in request["targets"] or [one.target for one in list(self.wires.breaks.values())]:
-                (self._break if command == "break" else self._heal)(str(target), bool(request.get("carrier")))
-            _send(connection, {"end": "done"})
+            change = self._break if command == "break" else self._heal
+            targets = [str(target) for target in request["targets"] or self._all_broken()]
+            states = [change(target, bool(request.get("carrier"))) for target in targets]
+            told = [{"target": target, "state": state} for target, state in zip(targets, states, strict=True)]
+            # What a wire is like is known when all of them are changed.
+            _send(connection, {"end": "done", "now": [{**one, "not_up": self._not_up(one["target"])} for one in told]})
         elif command == "status":
             self._in_child(connection, lambda: {"status": self._status()})
         elif command == "probe":
@@ -209,16 +212,34 @@ class Keeper:
         told = {"end": "done", "namespaces": list(given), "environment": places.environment()["PATH"]}
         socket.send_fds(connection, [json.dumps(told).encode() + b"\n"], list(given.values()))
 
-    def _break(self, target: str, carrier: bool) -> None:
+    def _all_broken(self) -> list[str]:
+        """Return what can be healed: what was broken, and nodes whose daemon has ended."""
+        return [*self.wires.breaks, *(name for name, one in self.machines.items() if one.without_daemon)]
+
+    def _break(self, target: str, carrier: bool) -> str:
+        """Break something, and return how it is then."""
         self.wires.break_(target, carrier)
         if target in self.machines:
             self._power_off(self.machines[target])
+            return "no power"
+        return "no carrier" if carrier else "silent"
 
-    def _heal(self, target: str, carrier: bool) -> None:
-        self.wires.heal(target)
+    def _heal(self, target: str, carrier: bool) -> str:
+        """Undo that, or start a daemon that has ended, and return how it is then."""
         machine = self.machines.get(target)
+        if machine is not None and machine.without_daemon:
+            places.start_daemon(machine)
+            return "daemon started"
+        self.wires.heal(target)
         if machine is not None and machine.place is None:
             self._power_on(machine)
+            return "power"
+        return "healed"
+
+    def _not_up(self, target: str) -> dict[str, str]:
+        """Return the ends of a target that carry nothing, and why."""
+        states = {str(end): self.wires.state(end) for end in self.wires.ends(target)}
+        return {end: state for end, state in states.items() if state != "up"}
 
     def _status(self) -> dict[str, Any]:
         return look(self.file, self.layout, self.machines, self.wires, self.providers)

@@ -52,13 +52,23 @@ class Lab:
         found: dict[str, Any] = self._ask("status")["status"]
         return found
 
-    def break_(self, *targets: str, carrier: bool = False) -> None:
-        """Break wires, nodes or interfaces (``node:interface``). Raises RefusedError for what is not there."""
-        self._ask("break", targets=targets, carrier=carrier)
+    def break_(self, *targets: str, carrier: bool = False) -> list[dict[str, Any]]:
+        """Break wires, nodes or interfaces (``node:interface``). Raises RefusedError for what is not there.
 
-    def heal(self, *targets: str) -> None:
-        """Undo `break_`, without names all of it. Raises RefusedError for what is not broken."""
-        self._ask("heal", targets=targets)
+        Returns how each is then: its ``target`` and ``state``, and which ends are ``not_up`` and why.
+        """
+        return self._changed("break", targets=targets, carrier=carrier)
+
+    def heal(self, *targets: str) -> list[dict[str, Any]]:
+        """Undo `break_`, and start daemons that have ended, without names all of it; returns the same.
+
+        Raises RefusedError for what is not broken.
+        """
+        return self._changed("heal", targets=targets)
+
+    def _changed(self, command: str, **arguments: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask(command, **arguments)["now"]
+        return found
 
     def run(
         self, place: str, *command: str, text: str | None = None, seconds: float = 60.0

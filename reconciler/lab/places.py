@@ -52,6 +52,11 @@ class LabMachine:
     """How its daemon ended, where it did."""
 
     @property
+    def without_daemon(self) -> bool:
+        """Whether it has power, and its daemon has ended."""
+        return self.intent is not None and self.place is not None and self.daemon is None
+
+    @property
     def disk(self) -> Path:
         """What it keeps when its power fails."""
         return self.folder / "disk"

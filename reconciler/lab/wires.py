@@ -65,13 +65,13 @@ class Wires:
 
     def break_(self, target: str, carrier: bool) -> None:
         """Break a wire, a place's interfaces or one interface."""
-        ends = self._ends(target)
+        ends = self.ends(target)
         self.breaks[target] = Break(target, carrier)
         self._set(ends)
 
     def heal(self, target: str) -> None:
         """Undo `break_`. Raises RefusedError where that is not broken."""
-        ends = self._ends(target)
+        ends = self.ends(target)
         if target not in self.breaks:
             broken = ", ".join(sorted(self.breaks)) or "nothing"
             raise RefusedError(f"{target} is not broken; broken: {broken}")
@@ -89,7 +89,7 @@ class Wires:
             return "no carrier"
         return "silent" if found or end not in self._plugged else "up"
 
-    def _ends(self, target: str) -> list[End]:
+    def ends(self, target: str) -> list[End]:
         """Return the ends that a target means. Raises RefusedError for what is not there."""
         cable = self.layout.wire(target)
         if cable is not None:

@@ -144,6 +144,10 @@ def test_a_daemon_that_died_is_shown(lab: Lab) -> None:
     lab.run("roof", "sh", "-c", "kill -9 $(cat /var/lib/stellwerk/lock | cut -d' ' -f1)")
     status = lab.until(lambda status: status["nodes"]["roof"]["daemon"] != "running", "the daemon's end")
     assert status["nodes"]["roof"]["daemon"] == "ended by signal 9"
-    lab.break_("roof")
-    lab.heal("roof")
+    assert lab.heal("roof") == [{"target": "roof", "state": "daemon started", "not_up": {}}]
+    lab.until_synced()
+    lab.run("roof", "sh", "-c", "kill -9 $(cat /var/lib/stellwerk/lock | cut -d' ' -f1)")
+    lab.until(lambda status: status["nodes"]["roof"]["daemon"] != "running", "the daemon's end")
+    assert [(one["target"], one["state"]) for one in lab.break_("roof")] == [("roof", "no power")]
+    assert lab.heal() == [{"target": "roof", "state": "power", "not_up": {}}]
     lab.until_synced()
