@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from intent.checks import Ping
 from intent.document import Node
 from intent.expansion import expand, offers, references
 from intent.fitness import Carrier, CheckedHealth, Drained, DrainOrder, Health, LinkCarrier
@@ -141,3 +142,11 @@ def test_what_is_wrong_is_said_at_its_place(text: str, words: str) -> None:
     with pytest.raises(IntentError, match=words) as refused:
         node(text)
     assert "node.yaml:" in str(refused.value)
+
+
+@pytest.mark.parametrize(("written", "out_of"), [("", "wan"), (', interface: "backup"', "backup")])
+def test_a_ping_of_an_exit_goes_out_there_unless_it_says_otherwise(written: str, out_of: str) -> None:
+    """Routing may lead it another way, which would show nothing about this one."""
+    asked = node(ONE.replace('ping: "2a00::1"', f'ping: "2a00::1"{written}'))
+    (health,) = (one for one in references(asked) if isinstance(one, CheckedHealth))
+    assert [one.interface for one in health.checks if isinstance(one, Ping)] == [out_of]
