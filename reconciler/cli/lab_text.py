@@ -28,6 +28,10 @@ class Progress:
         """Show a node that is in sync."""
         self._show(f"{node} is in sync")
 
+    def missing(self, what: str) -> None:
+        """Show what the mesh still lacks."""
+        self._show(f"waiting for the mesh: {what}")
+
     def done(self) -> None:
         """Leave an empty line to write on."""
         self._show("")
@@ -38,10 +42,12 @@ class Progress:
             self._output.flush()
 
 
-def up_lines(status: Json, left: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is said when a lab is up."""
+def up_lines(status: Json, left: Mapping[str, str], missing: Iterable[str] = ()) -> Iterator[str]:
+    """Yield what is said when a lab is up: nodes that are not in sync, what the mesh lacks, what the kernel cannot."""
     for node, why in left.items():
         yield f"{printable(node)}: {click.style('not in sync', fg='yellow', bold=True)}: {printable(why)}"
+    for what in missing:
+        yield f"note: {printable(what)} yet"
     for note in status["notes"]:
         yield f"note: {printable(note)}"
     counts = [(len(status["nodes"]), "node"), (len(status["clients"]), "client")]

@@ -100,6 +100,7 @@ def _node(
     if babel is not None:
         told["babeld"] = {
             "id": babel["id"],
+            "interfaces": babel["interfaces"],
             "neighbours": [{**one, "node": owners.get(one["address"])} for one in babel["neighbours"]],
             "announces": babel["announces"],
             "defaults": [
@@ -161,7 +162,7 @@ def _answer(endpoint: socket.socket) -> list[list[str]]:
 
 
 def _parsed(lines: list[list[str]]) -> dict[str, Any]:
-    found: dict[str, Any] = {"id": "", "own": [], "neighbours": [], "announces": [], "defaults": []}
+    found: dict[str, Any] = {"id": "", "own": [], "interfaces": [], "neighbours": [], "announces": [], "defaults": []}
     for words in lines:
         if words[:1] == ["my-id"]:
             found["id"] = words[1]
@@ -170,6 +171,7 @@ def _parsed(lines: list[list[str]]) -> dict[str, Any]:
         named = dict(_pairs(words))
         if words[1] == "interface" and "ipv6" in named:
             found["own"].append(named["ipv6"])
+            found["interfaces"].append(words[2])
         elif words[1] == "neighbour":
             found["neighbours"].append(
                 {

@@ -80,6 +80,7 @@ Examples:
 def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     """Start the lab that FILE describes, and wait until every node is in sync and healthy.
 
+    Then it waits for a few seconds until nodes hear each other and clients are answered, and notes what is missing.
     Where some are not in time, it says which and why, ends with 2, and the lab runs all the same. Stopped by the
     keyboard it leaves nothing.
     """
@@ -88,6 +89,7 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     from reconciler.lab.fields import name_problem
     from reconciler.lab.file import load
     from reconciler.lab.laboratory import Start, await_sync
+    from reconciler.lab.mesh import await_mesh
 
     found = load(str(file))
     if name is not None and (problem := name_problem(name)) is not None:
@@ -99,6 +101,7 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     try:
         lab = start.build(progress.step)
         left = await_sync(lab, timeout, progress.ready)
+        missing = [] if left else await_mesh(lab, progress.missing)
         status = lab.status()
         start.stay()
     except BaseException as exc:
@@ -114,7 +117,7 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(status, indent=2))
     else:
-        for line in lab_text.up_lines(status, left):
+        for line in lab_text.up_lines(status, left, missing):
             click.echo(line)
     return exit_codes.DIFFERENT if left else exit_codes.DONE
 
@@ -181,7 +184,11 @@ def execute(name: str | None, place: str, words: tuple[str, ...]) -> None:
     It sees the files of this machine, but /run, /etc/stellwerk, /var/lib/stellwerk and /var/lib/babeld are the node's
     own; what it writes elsewhere is written on this machine.
     """
-    _lab(name).execute(place, words)
+    # Two dashes before the program end the options, wherever they stand.
+    program = words[1:] if words[0] == "--" else words
+    if not program:
+        raise click.UsageError("name a program to run")
+    _lab(name).execute(place, program)
 
 
 @command.command(

@@ -61,7 +61,7 @@ def test_the_example_from_up_to_down(stellwerk: Callable[..., Said], base: Path)
     assert "a lab two-nodes is there already: `stellwerk lab down two-nodes` ends it" in again.err
 
     # Nothing is left to be waited for.
-    assert "note:" not in said.out
+    assert "yet" not in said.out
     assert laboratories.Lab(Folder(base / "two-nodes")).probe("alice", seconds=0.2)["lost"] == 0
 
     shown = stellwerk("lab", "status")
