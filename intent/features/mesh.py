@@ -92,6 +92,13 @@ class Mesh(Model):
         "mesh's table, and the node's own addresses inside them are announced.",
         examples=[["fd00:6d65:7368::/48"]],
     )
+    exits: tuple[IPv6Prefix, ...] = Field(
+        default=(),
+        description="The exit prefixes of this mesh, as their exits announce them; the same list at every node. A "
+        "default route from a part of one is not used, not passed on, and named as an offender. Without the list a "
+        "stranger who announces one draws the packets of the clients in it.",
+        examples=[["2001:db8:42::/56", "2001:db8:200::/56"]],
+    )
     uplinks: tuple[InterfaceName, ...] = Field(
         default=(),
         description="Interfaces that get their default route from router advertisements. A node that forwards would "
@@ -142,6 +149,19 @@ def _prefix_findings(mesh: Mesh) -> Iterator[Finding]:
             first = mesh.prefixes.index(prefix)
             message = f"`{prefix}` is written twice, first in line {{line}}"
             yield Finding(("prefixes", number), message, first=("prefixes", first))
+    for number, prefix in enumerate(mesh.exits):
+        if prefix.prefixlen == 0:
+            yield Finding(
+                ("exits", number),
+                "`::/0` is no exit prefix: a default route without `from` is used nowhere",
+                "name the prefixes that the exits of this mesh announce",
+            )
+        elif prefix.is_link_local or prefix.is_multicast or prefix.is_loopback:
+            yield Finding(("exits", number), f"`{prefix}` is never routed, so it is no exit prefix")
+        elif prefix in mesh.exits[:number]:
+            first = mesh.exits.index(prefix)
+            message = f"`{prefix}` is written twice, first in line {{line}}"
+            yield Finding(("exits", number), message, first=("exits", first))
 
 
 def holds(mesh: Mesh, node: Node) -> Iterator[Holding]:
@@ -165,7 +185,7 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
     exits = tuple(
         exit_ for feature in node.features if isinstance(feature, Announcing) for exit_ in feature.exit_metrics()
     )
-    configuration = BabelConfiguration(table=mesh.table, exits=exits, own_prefixes=mesh.prefixes)
+    configuration = BabelConfiguration(table=mesh.table, exits=exits, own_prefixes=mesh.prefixes, mesh_exits=mesh.exits)
     yield File(mesh.babeld.config, configuration.render())
     yield BabelDaemon(
         socket=mesh.babeld.socket,
