@@ -13,7 +13,7 @@ from intent.durations import Duration
 from intent.feature import Finding
 from intent.features.checks import CheckItem, findings, value
 from intent.field_types import Between
-from intent.fitness import CheckedHealth, Drained, LinkCarrier, withheld
+from intent.fitness import CheckedHealth, Drained, LinkCarrier, WayOut, withheld
 from intent.offers import Withheld
 from intent.references import Reference, References
 from intent.tree import Path
@@ -56,12 +56,14 @@ def check_findings(path: Path, items: tuple[CheckItem, ...], node: Node) -> Iter
 class Fitness:
     """What is referred to for one exit, by its name."""
 
-    def __init__(self, name: str, carrier: LinkCarrier, checks: tuple[Check, ...], terms: HealthTerms) -> None:
-        """Take the name, the interface that leads out, the checks and how they are judged."""
+    def __init__(
+        self, name: str, carrier: LinkCarrier, checks: tuple[Check, ...], terms: HealthTerms, way_out: WayOut | None
+    ) -> None:
+        """Take the name, the interface that leads out, the checks and how they are judged, and what is announced."""
         self._drained = Drained(name)
         self._carrier = carrier
         # Also without checks: once there are some, what was announced stays so until they have said something.
-        self._health = CheckedHealth(name, checks, terms.every, terms.fall, terms.rise)
+        self._health = CheckedHealth(name, checks, terms.every, terms.fall, terms.rise, way_out)
 
     def references(self) -> Iterator[Reference[Any]]:
         """Yield what has to be looked up."""

@@ -18,15 +18,16 @@ from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, nowhere, own_addresses
 from intent.fencing import is_translated
 from intent.fields import BabelMetric, InterfaceName, IPv6Text, TrueFalse
-from intent.fitness import LinkCarrier
+from intent.fitness import LinkCarrier, WayOut
 from intent.offers import Cause, Offer, Withheld
 from intent.overlaps import overlaps
 from intent.references import Reference, References
 from intent.refusals import DrawingRoutes, Refusals
 from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.babel_configuration import ExitMetric
-from intent.resources.resource import Resource
+from intent.resources.resource import Key, Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
+from intent.resources.rule import Rule
 from intent.special_purpose import unrouted
 from intent.uplinks import made_by
 from intent.validation import Model
@@ -275,11 +276,13 @@ def _prefixes_now(exit_: Exit, references: References) -> Iterator[tuple[IPv6Net
 
 def _fitness(exit_: Exit, node: Node) -> Iterator[tuple[ExitPrefix, Fitness]]:
     """Yield each prefix with what decides whether it is announced. It is drained by its spelling."""
-    made = made_by(node)
+    made, mesh = made_by(node), node.get(Mesh)
     for entry in exit_.prefixes:
         carrier = LinkCarrier(entry.via.interface, entry.via.interface in made)
         checks = check_values(entry.checks, exit_.health, node)
-        yield entry, Fitness(str(entry.prefix), carrier, checks, exit_.health)
+        source = entry.prefix if isinstance(entry.prefix, IPv6Network) else None
+        way_out = None if mesh is None else WayOut(mesh.table, entry.via.interface, source)
+        yield entry, Fitness(str(entry.prefix), carrier, checks, exit_.health, way_out)
 
 
 def _now(exit_: Exit, node: Node, references: References) -> Iterator[_Now]:
