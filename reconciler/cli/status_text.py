@@ -43,7 +43,7 @@ def lines(status: Json) -> Iterator[str]:
         yield _field("owned", f"{status['owned']} object{'s' if status['owned'] > 1 else ''}")
     yield from _trial(status["trial"])
     for one in status["offers"]:
-        yield _offer(one)
+        yield _offer(one, suspended=status["mode"]["mode"] == "suspended")
     yield from reasons(status)
     for one in status["objects"]:
         yield _object(one)
@@ -74,8 +74,10 @@ def _object(one: Json) -> str:
     return f"  {sign} {printable(one['description'])}  # {one['state']}: {_words(one['reason'])}{when}"
 
 
-def _offer(one: Json) -> str:
+def _offer(one: Json, *, suspended: bool) -> str:
     since = f" since {_time(one['since'])}" if one["since"] else ""
+    if suspended and one["state"] == "to be withdrawn":
+        since = " once the suspension ends"
     until = f", until {_time(one['until'])}" if one.get("until") else ""
     why = f": {_words(one['reason'])}" if one.get("reason") else ""
     prefix = "" if one.get("prefix") in (None, one["name"]) else f" ({one['prefix']})"

@@ -72,6 +72,7 @@ class Loop:
         self.checks = CheckSchedule(checker, clock, random)
         self.telling = Telling(history, clock)
         self.holding = Holding(self.custody, self.references, self.rounds, self.checks, self.agenda.dirty, self.telling)
+        self.holding.offers.hindered = self.permission.hindered
         self.seen: Look | None = None
         self.troubles: dict[str, str] = {}
         self.sync, self.health = Axis(), Axis()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from intent.offers import Cause, Offer
@@ -23,9 +23,13 @@ FAULTS = frozenset({Cause.CARRIER, Cause.CHECKS, Cause.NO_PREFIX})
 
 
 class OfferBook:
-    """Remembers how each thing was, to tell what changes."""
+    """Remembers how each thing was, to tell what changes.
+
+    ``hindered`` says in words until when nothing is changed, nothing where changes are made.
+    """
 
     def __init__(self) -> None:
+        self.hindered: Callable[[], str] = lambda: ""
         self._offers: dict[tuple[str, str], Offer] = {}
         self._states: dict[tuple[str, str], Axis] = {}
 
@@ -42,35 +46,47 @@ class OfferBook:
                 told.setdefault(("withdrawn", one.withheld.reason), []).append(one)
             elif was.withheld is not None:
                 told.setdefault(("taken back", OVER[was.withheld.cause]), []).append(one)
-        return [{"event": event, "because": why, "outcome": names(ones)} for (event, why), ones in told.items()]
+        hindered = self.hindered()
+        return [
+            {
+                **{"event": f"to be {event}" if hindered else event, "because": why},
+                "outcome": names(ones) + (f", {hindered}" if hindered else ""),
+            }
+            for (event, why), ones in told.items()
+        ]
 
     def note(self, seen: Look | None, wall: float) -> None:
         """Take note, at that time in seconds since 1970, of how each thing is by a look."""
         for name, one in self._offers.items():
-            self._states.setdefault(name, Axis()).become(state(one, seen), wall)
+            self._states.setdefault(name, Axis()).become(state(one, seen, bool(self.hindered())), wall)
 
     def shown(self, seen: Look | None) -> list[dict[str, Any]]:
         """Return all things with their state as JSON. The times are in seconds since 1970."""
-        found = []
+        found, hindered = [], bool(self.hindered())
         for name, one in self._offers.items():
             axis, why = self._states.get(name, Axis()), one.withheld
             since = axis.wall if why is None or why.since is None else why.since
-            told = {"kind": one.kind, "name": one.name, "prefix": one.prefix}
-            told |= {"state": state(one, seen), "since": round(since, 3)}
+            told: dict[str, Any] = {"kind": one.kind, "name": one.name, "prefix": one.prefix}
+            told |= {"state": state(one, seen, hindered), "since": round(since, 3)}
             if why is not None:
                 told |= {"cause": str(why.cause), "reason": why.reason, "until": why.until and round(why.until, 3)}
             found.append(told)
         return found
 
 
-def state(offer: Offer, seen: Look | None) -> str:
-    """Return how a thing is by a look: ``announced``, ``withdrawn``, on the way to one of these, or ``unknown``."""
+def state(offer: Offer, seen: Look | None, hindered: bool = False) -> str:
+    """Return how a thing is by a look: ``announced``, ``withdrawn``, on the way to one of these, or ``unknown``.
+
+    What is ``hindered``, since nothing is changed, is not on its way yet.
+    """
     if seen is None:
         return "unknown"
     there = [key in seen.observation.resources for key in offer.keys]
     if offer.withheld is None:
         return "announced" if all(there) else "not announced"
-    return "being withdrawn" if any(there) else "withdrawn"
+    if not any(there):
+        return "withdrawn"
+    return "to be withdrawn" if hindered else "being withdrawn"
 
 
 def faults(offers: Iterable[Offer]) -> Iterator[str]:

@@ -41,6 +41,12 @@ class Permission:
         """Whether the node may be changed now."""
         return self.mode is Mode.ENFORCE and self.suspension is None
 
+    def hindered(self) -> str:
+        """Return in words until when nothing is changed, nothing where changes are made."""
+        if self.mode is Mode.REPORT:
+            return "once this node is not only reported on"
+        return "" if self.suspension is None else "once the suspension ends"
+
     def check(self) -> None:
         """Raise RefusedError where the node may not be changed."""
         self.check_not_reporting()

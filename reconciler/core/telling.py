@@ -17,7 +17,12 @@ from reconciler.core.reconcile import Round, Rounds
 MOST_RECENT = 20
 """How many of the latest facts the status shows."""
 
-_WORRYING = frozenset({"failed", "refused", "rolled back", "fight", "damaged", "stopped", "withdrawn", "offender"})
+_WORRYING = frozenset(
+    {
+        *("failed", "refused", "rolled back", "fight", "damaged", "stopped", "offender"),
+        *("withdrawn", "to be withdrawn"),
+    }
+)
 
 log = logging.getLogger("stellwerk")
 # Commands say by themselves what they do: nothing is written down but where somebody asks for a log.
