@@ -6,7 +6,8 @@ A field that takes a prefix or a delegated one is a `PrefixSource`; `looked_up` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Network
 from typing import Annotated, Any
@@ -22,6 +23,8 @@ from intent.tree import Path
 from intent.validation import Model
 
 Length = Annotated[int, Between(16, 64)]
+SHORTEST_DELEGATION = 32
+"""What a provider gets from its registry to begin with; no customer gets more of it than that."""
 Subnet = Annotated[int, Between(-(2**31), 2**31 - 1)]
 
 
@@ -66,6 +69,10 @@ class Delegated(Model):
         (one_start, one_end), (other_start, other_end) = self._range(), other._range()
         return one_start < other_end and other_start < one_end
 
+    def covers(self, other: Delegated) -> bool:
+        """Return whether all addresses of another one are inside, whatever is delegated; unknown as in `overlaps`."""
+        return self.overlaps(other) and self.length <= other.length
+
     def _range(self) -> tuple[int, int]:
         """Return the addresses from the start of what is delegated, or, below 0, from its end."""
         size = 1 << (128 - self.length)
@@ -108,13 +115,36 @@ PrefixSource = Annotated[Delegated | IPv6Network, _PrefixOrDelegated()]
 """An IPv6 prefix, or a part of one that the provider delegates."""
 
 
-def findings(path: Path, source: Delegated | IPv6Network) -> Iterator[Finding]:
-    """Yield what does not go together in a delegated prefix at a path."""
-    if isinstance(source, Delegated) and source.within is not None and source.within.prefixlen > source.length:
+def findings(path: Path, source: Delegated, in_mesh: bool, uplinks: Sequence[str]) -> Iterator[Finding]:
+    """Yield what does not go together in a delegated prefix at a path.
+
+    ``in_mesh`` says that its interface is one of the mesh, and ``uplinks`` are those of the node, none where the file
+    does not say.
+    """
+    name, block = source.delegated, source.within
+    if in_mesh:
+        message = f"`{name}` is a mesh interface: no provider delegates a prefix there"
+        yield Finding((*path, "delegated"), message, "name the uplink, outside of the mesh")
+    elif uplinks and name not in uplinks:
+        near = difflib.get_close_matches(name, uplinks, 1)
+        listed = ", ".join(f"`{one}`" for one in dict.fromkeys(uplinks))
+        suggestion = f"did you mean `{near[0]}`?" if near else f"there is {listed}"
+        yield Finding((*path, "delegated"), f"`{name}` is no uplink of this file", suggestion)
+    if block is not None and block.prefixlen > source.length:
         yield Finding(
             (*path, "within"),
-            f"`{source.within}` is smaller than a prefix of length {source.length}, so that none can be inside it",
+            f"`{block}` is smaller than a prefix of length {source.length}, so that none can be inside it",
             "name the block that the provider delegates from",
+        )
+        return
+    whole = min(source.length, max(SHORTEST_DELEGATION, 0 if block is None else block.prefixlen))
+    parts = 1 << (source.length - whole)
+    if not -parts <= source.subnet < parts:
+        yield Finding(
+            (*path, "subnet"),
+            f"`{source.subnet}` is not there: a prefix of length {whole} has {parts} part{'s' if parts > 1 else ''} of "
+            f"length {source.length}, and none that is shorter is delegated",
+            "0 is the first part, -1 the last",
         )
 
 

@@ -29,6 +29,7 @@ from intent.resources.resource import Key, Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
 from intent.resources.rule import Rule
 from intent.special_purpose import unrouted
+from intent.tree import Path
 from intent.uplinks import made_by
 from intent.validation import Model
 
@@ -127,7 +128,7 @@ def check(exit_: Exit, node: Node) -> Iterator[Finding]:
 def _prefix_findings(number: int, entry: ExitPrefix, special_allowed: bool, node: Node) -> Iterator[Finding]:
     path, prefix = ("prefixes", number, "prefix"), entry.prefix
     if isinstance(prefix, Delegated):
-        yield from delegation.findings(path, prefix)
+        yield from delegated_findings(path, prefix, node)
     elif prefix.prefixlen == 0:
         yield Finding(
             path,
@@ -140,6 +141,19 @@ def _prefix_findings(number: int, entry: ExitPrefix, special_allowed: bool, node
     elif (why := unrouted(prefix, special_allowed)) is not None:
         advice = _ADVICE if why.for_tests else "global unicast addresses are inside 2000::/3"
         yield Finding(path, f"`{prefix}` {why.words}", advice)
+
+
+def delegated_findings(path: Path, source: Delegated, node: Node) -> Iterator[Finding]:
+    """Yield what does not go together in a delegated prefix at a path, and with the uplinks that the file names."""
+    mesh, exit_, name = node.get(Mesh), node.get(Exit), source.delegated
+    members = {interface.name for interface in mesh.interfaces} if mesh else set[str]()
+    uplinks = list(mesh.uplinks) if mesh else []
+    if uplinks and exit_ is not None:
+        uplinks += [entry.via.interface for entry in exit_.prefixes]
+    elif "exit" in node.root.entries:
+        # Which uplinks it has shows only when it is right.
+        uplinks = []
+    yield from delegation.findings(path, source, name in members or is_link_name(name), uplinks)
 
 
 def _via_findings(number: int, entry: ExitPrefix, node: Node) -> Iterator[Finding]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
-from intent import delegation
 from intent.delegation import Delegated, PrefixSource, looked_up, prefix_of
 from intent.feature import Feature, Finding
-from intent.features.exit import EXIT_METRIC, Exit
+from intent.features.exit import EXIT_METRIC, Exit, delegated_findings
 from intent.features.links import is_link_name
 from intent.features.mesh import Mesh, around, behind, own_addresses
 from intent.fields import InterfaceName, IPv6TextOrEnd
@@ -28,6 +27,8 @@ from intent.validation import Model
 if TYPE_CHECKING:
     from intent.document import Node
 
+SHORTEST_PREFIX = 48
+"""What one site gets at most, of its provider (RFC 6177) and of its own addresses (RFC 4193)."""
 NETWORK_METRIC = EXIT_METRIC
 """Another node's way to the same prefix stands beside ours, and ours wins."""
 
@@ -38,7 +39,8 @@ class Network(Model):
     words = "a network"
 
     prefix: PrefixSource = Field(
-        description="The network's IPv6 prefix. With addresses out of an exit's prefix, its clients reach the Internet "
+        description="The network's IPv6 prefix, of length 48 or longer; it may be inside one of this node's exit "
+        "prefixes, but not be all of it. With addresses out of an exit's prefix, its clients reach the Internet "
         "through that exit. A part of one that the provider delegates is written `{delegated: wan, length: 64}`; it "
         "follows what the provider gives, and while nothing is delegated, or it overlaps another network here, this "
         "one is not announced. Prefixes that the Internet does not route count if they do for the `exit`.",
@@ -72,11 +74,14 @@ def check(networks: Networks, node: Node) -> Iterator[Finding]:
     uplinks |= {entry.via.interface for entry in exit_.prefixes} if exit_ else set()
     uplinks |= {network.prefix.delegated for network in networks.root if isinstance(network.prefix, Delegated)}
     for number, network in enumerate(networks.root):
-        yield from _prefix_findings((number, "prefix"), network.prefix)
+        yield from _prefix_findings((number, "prefix"), network, node)
         if network.address is not None:
             yield from _address_findings((number, "address"), network.address, network.prefix)
         path, name = (number, "interface"), network.interface
-        if name in members or is_link_name(name):
+        if name == "lo":
+            message = "`lo` is the node itself: there is no network at it, and its routes would draw packets for nobody"
+            yield Finding(path, message, "name the interface that the network is at")
+        elif name in members or is_link_name(name):
             message = f"`{name}` is a mesh interface: what is behind it is found by babel"
             yield Finding(path, message, "name the interface that the network is at")
         elif name in uplinks:
@@ -85,9 +90,11 @@ def check(networks: Networks, node: Node) -> Iterator[Finding]:
     yield from _overlaps(networks)
 
 
-def _prefix_findings(path: tuple[int, str], prefix: Delegated | IPv6Network) -> Iterator[Finding]:
+def _prefix_findings(path: tuple[int, str], network: Network, node: Node) -> Iterator[Finding]:
+    prefix = network.prefix
     if isinstance(prefix, Delegated):
-        yield from delegation.findings(path, prefix)
+        yield from delegated_findings(path, prefix, node)
+        yield from _exit_findings(path, network, node)
     elif is_default(Prefixes(str(prefix), ANYWHERE)):
         yield Finding(
             path,
@@ -96,6 +103,37 @@ def _prefix_findings(path: tuple[int, str], prefix: Delegated | IPv6Network) -> 
         )
     elif prefix.is_link_local or prefix.is_multicast or prefix.is_loopback:
         yield Finding(path, f"`{prefix}` is never routed, so nobody else could reach it")
+    elif prefix.prefixlen < SHORTEST_PREFIX:
+        yield Finding(
+            path,
+            f"`{prefix}` would draw the mesh's traffic for the whole block to this node; a network has a prefix of "
+            f"length {SHORTEST_PREFIX} or longer",
+            "name the network's own prefix",
+        )
+    else:
+        yield from _exit_findings(path, network, node)
+
+
+def _exit_findings(path: tuple[int, str], network: Network, node: Node) -> Iterator[Finding]:
+    exit_ = node.get(Exit)
+    for entry in exit_.prefixes if exit_ else ():
+        if _covers(network.prefix, entry.prefix):
+            yield Finding(
+                path,
+                f"all of this node's exit prefix `{entry.prefix}` is in it: answers to clients elsewhere in the mesh "
+                f"would go to `{network.interface}`",
+                "name the part of it that this network uses",
+            )
+            break
+
+
+def _covers(prefix: Delegated | IPv6Network, exit_prefix: Delegated | IPv6Network) -> bool:
+    """Return whether all of an exit's prefix is in that of a network, as far as that is known before they are."""
+    if isinstance(prefix, Delegated) and isinstance(exit_prefix, Delegated):
+        return prefix.covers(exit_prefix)
+    if isinstance(prefix, Delegated) or isinstance(exit_prefix, Delegated):
+        return False
+    return exit_prefix.subnet_of(prefix)
 
 
 def _address_findings(
