@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 import click
@@ -14,9 +15,11 @@ Json = Mapping[str, Any]
 
 
 class Progress:
-    """How `lab up` goes on: one line that changes on a terminal, else nothing."""
+    """How `lab up` goes on: one line that changes on a terminal; what the kernel cannot do is told everywhere."""
 
     def __init__(self, output: TextIO) -> None:
+        self.noted: set[str] = set()
+        """The notes that were told."""
         self._output = output
         self._shown = output.isatty()
 
@@ -24,9 +27,18 @@ class Progress:
         """Show what is being made."""
         self._show(f"making {name}")
 
-    def ready(self, node: str) -> None:
-        """Show a node that is in sync."""
-        self._show(f"{node} is in sync")
+    def look(self, status: Json, left: Mapping[str, str]) -> None:
+        """Show whom it is waited for, and tell notes as soon as they are known."""
+        for note in status["notes"]:
+            if note not in self.noted:
+                self.noted.add(note)
+                self._show("")
+                self._output.write(f"note: {printable(note)}\n")
+                self._output.flush()
+        for node, why in left.items():
+            others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+            self._show(f"waiting for {node}{others}: {why}")
+            return
 
     def missing(self, what: str) -> None:
         """Show what the mesh still lacks."""
@@ -38,18 +50,23 @@ class Progress:
 
     def _show(self, words: str) -> None:
         if self._shown:
-            self._output.write(f"\r\x1b[K{printable(words)}")
+            # A line that is longer than the terminal would not be written over.
+            width = max(20, shutil.get_terminal_size().columns - 1)
+            self._output.write(f"\r\x1b[K{printable(words)[:width]}")
             self._output.flush()
 
 
-def up_lines(status: Json, left: Mapping[str, str], missing: Iterable[str] = ()) -> Iterator[str]:
+def up_lines(
+    status: Json, left: Mapping[str, str], missing: Iterable[str] = (), told: Container[str] = ()
+) -> Iterator[str]:
     """Yield what is said when a lab is up: nodes that are not in sync, what the mesh lacks, what the kernel cannot."""
     for node, why in left.items():
         yield f"{printable(node)}: {click.style('not in sync', fg='yellow', bold=True)}: {printable(why)}"
     for what in missing:
         yield f"note: {printable(what)} yet"
     for note in status["notes"]:
-        yield f"note: {printable(note)}"
+        if note not in told:
+            yield f"note: {printable(note)}"
     counts = [(len(status["nodes"]), "node"), (len(status["clients"]), "client")]
     words = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in counts)
     yield f"{printable(status['name'])} is up: {words}"
@@ -107,7 +124,10 @@ def _nodes(status: Json) -> Iterator[tuple[str, ...]]:
             yield (name, _state(node), "" if not node["power"] else "no babeld", "", "")
             continue
         neighbours = ", ".join(sorted({one["node"] or one["address"] for one in babel["neighbours"]}))
-        ways = ", ".join(f"{one['exit'] or one['id']} for {one['from']}" for one in babel["defaults"])
+        by_exit: dict[str, list[str]] = {}
+        for one in babel["defaults"]:
+            by_exit.setdefault(one["exit"] or one["id"], []).append(one["from"])
+        ways = "; ".join(f"{exit_} for {', '.join(prefixes)}" for exit_, prefixes in by_exit.items())
         yield (name, _state(node), neighbours, ", ".join(babel["announces"]), ways)
 
 
@@ -127,7 +147,12 @@ def _state(node: Json) -> str:
 
 def _topology(status: Json) -> Iterator[str]:
     """Yield the cables, each with its ends; ``//`` stands where one is silent, ``><`` where it has no carrier."""
-    signs = {"up": "──", "silent": click.style("//", fg="red"), "no carrier": click.style("><", fg="red")}
+    signs = {
+        "up": "──",
+        "no power": "  ",
+        "silent": click.style("//", fg="red"),
+        "no carrier": click.style("><", fg="red"),
+    }
     rows = []
     for cable in status["wires"]:
         (first, state), *others = cable["ends"].items()
@@ -142,8 +167,9 @@ def _facts(cable: Json) -> Iterator[str]:
         yield f"{cable['delay_milliseconds']:g} ms"
     if cable["loss_percent"]:
         yield f"{cable['loss_percent']:g} % loss"
-    if not all(state == "up" for state in cable["ends"].values()):
-        yield click.style("broken", fg="red")
+    for state in ("silent", "no carrier"):
+        if state in cable["ends"].values():
+            yield click.style(state, fg="red")
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -382,28 +382,19 @@ def is_decided(node: Mapping[str, Any]) -> bool:
 
 
 def await_sync(
-    lab: Lab,
-    seconds: float,
-    tell: Callable[[str], None],
-    look: Callable[[dict[str, Any], dict[str, str]], None] = lambda status, left: None,
-    settle: float = _SETTLE_SECONDS,
+    lab: Lab, seconds: float, look: Callable[[dict[str, Any], dict[str, str]], None], settle: float = _SETTLE_SECONDS
 ) -> dict[str, str]:
     """Wait until every node is in sync and healthy; return those that are not, and why.
 
     It ends when the time is over, or when all that are left are decided and have not changed for ``settle`` seconds.
-    ``tell`` hears of each node that is in sync, ``look`` of each look: the status, and what is left by it.
+    ``look`` hears of each look: the status, and what is left by it.
     """
     begun = changed = time.monotonic()
     before: object = None
-    known: set[str] = set()
     while True:
         looked = time.monotonic()
         status = lab.status()
         left = dict(unfinished(status))
-        for name, node in status["nodes"].items():
-            if name not in left and name not in known and node["stellwerk"]:
-                known.add(name)
-                tell(name)
         look(status, left)
         nodes = {name: status["nodes"][name] for name in left}
         now = {name: (node["daemon"], _objects(node)) for name, node in nodes.items()}

@@ -79,7 +79,9 @@ class Wires:
         self._set(ends)
 
     def state(self, end: End) -> str:
-        """Return whether an end is ``up``, ``silent`` or without ``carrier``."""
+        """Return how an end is: ``up``, ``silent``, ``no carrier``, or ``no power`` where its node has none."""
+        if end not in self._plugged:
+            return "no power"
         cable = self.layout.at[end]
         found = [self.breaks[name] for name in (str(end), end.place, cable.name) if name in self.breaks]
         # Between two there is no switch that would go on giving a carrier.
@@ -87,7 +89,7 @@ class Wires:
         beyond = [self.breaks[name] for other in across for name in (str(other), other.place) if name in self.breaks]
         if any(one.carrier for one in (*found, *beyond)):
             return "no carrier"
-        return "silent" if found or end not in self._plugged else "up"
+        return "silent" if found else "up"
 
     def ends(self, target: str) -> list[End]:
         """Return the ends that a target means. Raises RefusedError for what is not there."""

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.lab_options import Address, ShortTime, completing, lab_argument, lab_option
 from reconciler.cli.options import Duration
 
 if TYPE_CHECKING:
     from reconciler.lab.laboratory import Lab
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-_SHORT_TIME = re.compile(r"(?P<number>[0-9]{1,6}(?:\.[0-9]{1,3})?)(?P<unit>ms|s)")
-
-
-class ShortTime(click.ParamType[float]):
-    """A time such as ``50ms`` or ``1s``, as a number of seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds."""
-        if isinstance(value, float):
-            return value
-        match = _SHORT_TIME.fullmatch(str(value))
-        found = float(match["number"]) / (1000 if match["unit"] == "ms" else 1) if match else 0.0
-        if not found >= 0.001:
-            self.fail(f"{value!r} is no time; write it like 50ms or 1s", param, ctx)
-        return found
-
-
-def lab_option(command: Command) -> Command:
-    """Add the option that names the lab."""
-    return click.option("--lab", "name", metavar="NAME", help="Which lab, where several run.")(command)
+_PLACES = completing("nodes", "clients", "internet")
+_TARGETS = completing("wires", "nodes", "ends")
 
 
 @click.group(
@@ -81,6 +59,7 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     """Start the lab that FILE describes, and wait until every node is in sync and healthy.
 
     Then it waits for a few seconds until nodes hear each other and clients are answered, and notes what is missing.
+    What cannot come, such as a tunnel that this kernel does not make, is not waited for.
     Where some are not in time, it says which and why, ends with 2, and the lab runs all the same. Stopped by the
     keyboard it leaves nothing.
     """
@@ -100,7 +79,7 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     start = Start(found, name or found.name)
     try:
         lab = start.build(progress.step)
-        left = await_sync(lab, timeout, progress.ready)
+        left = await_sync(lab, timeout, progress.look)
         missing = [] if left else await_mesh(lab, progress.missing)
         status = lab.status()
         start.stay()
@@ -117,7 +96,7 @@ def up(file: Path, name: str | None, timeout: int, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(status, indent=2))
     else:
-        for line in lab_text.up_lines(status, left, missing):
+        for line in lab_text.up_lines(status, left, missing, progress.noted):
             click.echo(line)
     return exit_codes.DIFFERENT if left else exit_codes.DONE
 
@@ -130,7 +109,7 @@ Examples:
   stellwerk lab status
   stellwerk lab status two-nodes --json""",
 )
-@click.argument("name", required=False, metavar="[NAME]")
+@lab_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(name: str | None, as_json: bool) -> int:
     """Show how a lab is: its nodes, their babel neighbours and default routes, its wires, what providers refused.
@@ -176,7 +155,7 @@ Examples:
   stellwerk lab exec internet tcpdump -ni any""",
 )
 @lab_option
-@click.argument("place", metavar="NODE|CLIENT|internet")
+@click.argument("place", metavar="NODE|CLIENT|internet", shell_complete=_PLACES)
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
 def execute(name: str | None, place: str, words: tuple[str, ...]) -> None:
     """Run a program in a node, a client or the Internet, and end as it does.
@@ -203,14 +182,17 @@ Examples:
 )
 @lab_option
 @click.option("--carrier", is_flag=True, help="Take the carrier away too.")
-@click.argument("targets", nargs=-1, required=True, metavar="WIRE|NODE|NODE:INTERFACE...")
+@click.argument("targets", nargs=-1, required=True, metavar="WIRE|NODE|NODE:INTERFACE...", shell_complete=_TARGETS)
 def break_(name: str | None, carrier: bool, targets: tuple[str, ...]) -> None:
     """Break wires, nodes or interfaces.
 
     A wire or an interface falls silent: frames are lost, but its ends have a carrier, as with a switch or a radio in
     between. A node loses its power: all its processes and its kernel's state are gone, its disk is not.
     """
-    _lab(name).break_(*targets, carrier=carrier)
+    from reconciler.cli import lab_done
+
+    for line in lab_done.changed(_lab(name).break_(*targets, carrier=carrier)):
+        click.echo(line)
 
 
 @command.command(
@@ -222,10 +204,16 @@ Examples:
   stellwerk lab heal kiel:wan""",
 )
 @lab_option
-@click.argument("targets", nargs=-1, metavar="[WIRE|NODE|NODE:INTERFACE]...")
+@click.argument("targets", nargs=-1, metavar="[WIRE|NODE|NODE:INTERFACE]...", shell_complete=_TARGETS)
 def heal(name: str | None, targets: tuple[str, ...]) -> None:
-    """Undo `break`, of all that is broken or of what is named. A node starts with an empty kernel and its old disk."""
-    _lab(name).heal(*targets)
+    """Undo `break`, of all that is broken or of what is named. A node starts with an empty kernel and its old disk.
+
+    Of a node with power, a daemon that has ended is started again.
+    """
+    from reconciler.cli import lab_done
+
+    for line in lab_done.changed(_lab(name).heal(*targets)):
+        click.echo(line)
 
 
 @command.command(
@@ -237,15 +225,15 @@ Examples:
   stellwerk lab probe alice --to fd00:6d65:7368:1::1 --for 1m --every 10ms""",
 )
 @lab_option
-@click.option("--to", metavar="ADDRESS", help="Whom to ask.  [default: the host in the Internet]")
+@click.option("--to", type=Address(), metavar="ADDRESS", help="Whom to ask.  [default: the host in the Internet]")
 @click.option("--for", "seconds", type=Duration(), default="10s", show_default=True, help="For how long.")
 @click.option("--every", type=ShortTime(), default="50ms", show_default=True, help="How often.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of the requests as JSON.")
-@click.argument("place", metavar="CLIENT")
+@click.argument("place", metavar="CLIENT", shell_complete=completing("clients", "nodes"))
 def probe(name: str | None, to: str | None, seconds: int, every: float, as_json: bool, place: str) -> int:
     """Send echo requests from a client (or a node), and say how many were answered, and for how long none was.
 
-    Exits 0 when all were answered, 2 when not.
+    Stopped by the keyboard it says so of the time until then. Exits 0 when all were answered, 2 when not.
     """
     from reconciler.cli import exit_codes, lab_text
 
@@ -260,7 +248,7 @@ def probe(name: str | None, to: str | None, seconds: int, every: float, as_json:
 
 @command.command("log", short_help="What a node's daemon says.", epilog="\b\nExample:\n  stellwerk lab log roof")
 @lab_option
-@click.argument("node", metavar="NODE")
+@click.argument("node", metavar="NODE", shell_complete=completing("nodes"))
 def log(name: str | None, node: str) -> None:
     """Print the log of a node's daemon; also of one whose daemon has ended, or whose lab is dead."""
     from reconciler.core.errors import StellwerkError
@@ -273,10 +261,14 @@ def log(name: str | None, node: str) -> None:
 
 
 @command.command("down", short_help="End a lab.", epilog="\b\nExample:\n  stellwerk lab down")
-@click.argument("name", required=False, metavar="[NAME]")
+@lab_argument
 def down(name: str | None) -> None:
     """End a lab, also one that is dead, and remove all that it left. Without NAME, the only one there is."""
-    _lab(name).down()
+    from reconciler.cli import lab_done
+
+    lab = _lab(name)
+    lab.down()
+    click.echo(lab_done.ended(lab.name))
 
 
 def _lab(name: str | None) -> Lab:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
+
 from reconciler.cli import lab_text
 
 
@@ -43,8 +45,8 @@ def test_a_status() -> None:
         "dark  \x1b[31m\x1b[1mno power\x1b[0m",
         "",
         "end           wire   other ends",
-        "kiel:mesh0──  cable  \x1b[31m//\x1b[0mroof:mesh0  5 ms, 1 % loss, \x1b[31mbroken\x1b[0m",
-        "roof:lan0──          \x1b[31m><\x1b[0malice:eth0  5 ms, 1 % loss, \x1b[31mbroken\x1b[0m",
+        "kiel:mesh0──  cable  \x1b[31m//\x1b[0mroof:mesh0  5 ms, 1 % loss, \x1b[31msilent\x1b[0m",
+        "roof:lan0──          \x1b[31m><\x1b[0malice:eth0  5 ms, 1 % loss, \x1b[31mno carrier\x1b[0m",
         "\x1b[31mrefused from kiel: 3 packets\x1b[0m, whose source is not its own",
         "note: a note",
     ]
@@ -85,6 +87,45 @@ def test_progress_is_for_terminals_only() -> None:
     progress.step("the wires")
     progress.done()
     assert output.getvalue() == ""
+
+
+class Terminal(io.StringIO):
+    """An output that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_notes_are_told_at_once_and_once_also_without_a_terminal() -> None:
+    output = io.StringIO()
+    progress = lab_text.Progress(output)
+    for _ in range(2):
+        progress.look(status(), {"kiel": "2 to create"})
+    assert output.getvalue() == "note: a note\n"
+    assert "note: a note" not in list(lab_text.up_lines(status(), {}, (), progress.noted))
+    assert "note: a note" in list(lab_text.up_lines(status(), {}))
+
+
+def test_a_terminal_shows_whom_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    output = Terminal()
+    progress = lab_text.Progress(output)
+    progress.look(status(notes=[]), {"kiel": "2 to create, and much more to say about it", "roof": "so"})
+    assert output.getvalue() == "\r\x1b[Kwaiting for kiel (and 1 more): 2 to cre"
+
+
+def test_ways_are_told_by_their_exits() -> None:
+    told = status()
+    ways = [("kiel", "A"), ("leipzig", "B"), ("kiel", "C"), (None, "D")]
+    told["nodes"]["roof"]["babeld"]["defaults"] = [{"exit": exit_, "id": "id", "from": one} for exit_, one in ways]
+    assert any(line.endswith("kiel for A, C; leipzig for B; id for D") for line in lab_text.lines(told))
+
+
+def test_a_wire_of_a_node_without_power_is_not_broken() -> None:
+    cable = {"is_wire": True, "delay_milliseconds": 0, "loss_percent": 0, "name": "cable"}
+    shown = list(lab_text.lines(status(wires=[{**cable, "ends": {"kiel:mesh0": "no power", "roof:mesh0": "up"}}])))
+    assert "kiel:mesh0    cable  ──roof:mesh0" in shown
 
 
 def test_the_labs_there_are() -> None:
