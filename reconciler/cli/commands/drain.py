@@ -35,7 +35,8 @@ def command(
     """Announce the exits for these prefixes no more, without any all of this node's, until `stellwerk undrain`.
 
     Each neighbour is told before the way out goes: the traffic moves to other exits, and this waits for it. It holds
-    over restarts of the daemon and of the machine.
+    over restarts of the daemon and of the machine. Where no other node announces a prefix, its clients have no way out
+    meanwhile.
 
     Exits 0 when they are drained, 1 when one is not yet, 4 when this node has no such exit, or when nobody runs here
     who would end it after a time.
