@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from intent.checks import DEFAULT_TIMEOUT_SECONDS, Check
+from intent.checks import DEFAULT_TIMEOUT_SECONDS, Check, Ping
 from intent.durations import Duration
 from intent.feature import Finding
 from intent.features.checks import CheckItem, findings, value
@@ -77,14 +77,17 @@ class Fitness:
         return withheld(references[self._drained], carriers, references[self._health])
 
 
-def check_values(items: tuple[CheckItem, ...], terms: HealthTerms, node: Node) -> tuple[Check, ...]:
-    """Return the checks that items without problems mean."""
-    return tuple(one for item in items if (one := _value(item, terms, node)) is not None)
+def check_values(items: tuple[CheckItem, ...], terms: HealthTerms, interface: str, node: Node) -> tuple[Check, ...]:
+    """Return the checks that items without problems mean, for a way out through an interface."""
+    return tuple(one for item in items if (one := _value(item, terms, interface, node)) is not None)
 
 
-def _value(item: CheckItem, terms: HealthTerms, node: Node) -> Check | None:
-    """Return a check that, where it says nothing else, has failed well before the next one begins."""
+def _value(item: CheckItem, terms: HealthTerms, interface: str, node: Node) -> Check | None:
+    """Return a check that, where it says nothing else, goes out there and has failed well before the next begins."""
     found = value(item, node)
+    if isinstance(found, Ping) and found.interface is None:
+        # Routing may have another way, which says nothing about this one.
+        found = replace(found, interface=interface)
     if found is None or "timeout" in item.model_fields_set:
         return found
     return replace(found, timeout_seconds=max(1, min(DEFAULT_TIMEOUT_SECONDS, terms.every // 2)))

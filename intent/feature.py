@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from intent.offers import Offer
 from intent.references import Reference, References
-from intent.resources.resource import Resource
+from intent.resources.resource import Key, Resource
 from intent.tree import Path
 
 if TYPE_CHECKING:
@@ -92,3 +92,5 @@ class Feature(Generic[M]):
     """What has to be looked up before `expand`."""
     offers: Callable[[M, Node, References], Iterable[Offer]] = nothing
     """What the node offers to others only while it is fit to."""
+    fences: Callable[[M, Node, References], Iterable[Key]] = nothing
+    """The keys of what must be there before the node forwards packets, and goes after it has stopped."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING
 
+from intent.references import References
 from intent.resources.resource import Key
 from intent.validation import Model
 
@@ -15,22 +16,17 @@ if TYPE_CHECKING:
 
 
 class Fencing(Model):
-    """Base of features that keep packets in, and may give them other addresses on the way out."""
-
-    @abstractmethod
-    def fences(self) -> tuple[Key, ...]:
-        """Return the keys of what must be there before the node forwards packets, and goes after it has stopped."""
+    """Base of features that give packets other addresses on the way out."""
 
     @abstractmethod
     def translated(self, interface: str) -> tuple[IPv6Network, ...]:
         """Return the prefixes whose packets leave by an interface with other addresses."""
 
 
-def fences(node: Node) -> Iterator[Key]:
+def fences(node: Node, references: References) -> Iterator[Key]:
     """Yield the keys of what must be there before a node forwards packets."""
-    for feature in node.features:
-        if isinstance(feature, Fencing):
-            yield from feature.fences()
+    for feature, model in node.parts():
+        yield from feature.fences(model, node, references)
 
 
 def is_translated(prefix: IPv6Network, interface: str, node: Node) -> bool:

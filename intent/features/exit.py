@@ -87,7 +87,7 @@ class ExitPrefix(Model):
         default=(),
         description="What shows that this way out works, again and again: the exit is announced only while all pass. "
         "Each is written as those under the top-level `checks`. Left out, `timeout` is half of `health.every`, at "
-        "least 1s and at most 5s.",
+        "least 1s and at most 5s, and the `interface` of a `ping` is that of `via`.",
         examples=[[{"ping": "2001:db8:ffff::1", "interface": "wan"}]],
     )
 
@@ -293,7 +293,7 @@ def _fitness(exit_: Exit, node: Node) -> Iterator[tuple[ExitPrefix, Fitness]]:
     made, mesh = made_by(node), node.get(Mesh)
     for entry in exit_.prefixes:
         carrier = LinkCarrier(entry.via.interface, entry.via.interface in made)
-        checks = check_values(entry.checks, exit_.health, node)
+        checks = check_values(entry.checks, exit_.health, entry.via.interface, node)
         source = entry.prefix if isinstance(entry.prefix, IPv6Network) else None
         way_out = None if mesh is None else WayOut(mesh.table, entry.via.interface, source)
         yield entry, Fitness(str(entry.prefix), carrier, checks, exit_.health, way_out)
@@ -328,6 +328,11 @@ def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:
         yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references), str(prefix))
 
 
+def fences(exit_: Exit, node: Node, references: References) -> Iterator[Key]:
+    """Yield the keys of the rules around the prefixes."""
+    yield from (one.key for one in expand(exit_, node, references) if isinstance(one, Rule))
+
+
 FEATURE = Feature(
     name="exit",
     model=Exit,
@@ -337,4 +342,5 @@ FEATURE = Feature(
     expand=expand,
     references=references,
     offers=offers,
+    fences=fences,
 )

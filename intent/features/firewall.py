@@ -96,10 +96,6 @@ class Firewall(Fencing):
         "from outside.",
     )
 
-    def fences(self) -> tuple[Key, ...]:
-        """Return the table where it keeps packets in."""
-        return (table_key(),) if self.anti_spoofing else ()
-
     def translated(self, interface: str) -> tuple[IPv6Network, ...]:
         """Return the prefixes whose packets leave by an interface with other addresses."""
         return tuple(entry.from_ for entry in (*self.masquerade, *self.translate) if entry.out == interface)
@@ -310,6 +306,11 @@ def _translating(firewall: Firewall) -> Iterator[NftChain]:
         yield NftChain("destination", Hook("nat", "prerouting", _DESTINATION_NAT), tuple(entering))
 
 
+def fences(firewall: Firewall, node: Node, references: References) -> tuple[Key, ...]:
+    """Return the table where it keeps packets in."""
+    return (table_key(),) if firewall.anti_spoofing else ()
+
+
 FEATURE = Feature(
     name="firewall",
     model=Firewall,
@@ -319,4 +320,5 @@ FEATURE = Feature(
     check=check,
     references=references,
     expand=expand,
+    fences=fences,
 )

@@ -18,7 +18,7 @@ from intent.resources.babel_configuration import BabelConfiguration
 from intent.resources.babel_daemon import BabelDaemon
 from intent.resources.babel_interface import BabelInterface, Options
 from intent.resources.file import File
-from intent.resources.resource import Resource
+from intent.resources.resource import Key, Resource
 from intent.resources.rule import TABLE_MAIN, Rule
 from intent.resources.sysctl import Sysctl
 from intent.resources.sysctl import key as sysctl_key
@@ -179,7 +179,7 @@ def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]
     _keep_uplinks(mesh, node, references[AdvertisedUplinks()])
     for interface in mesh.interfaces:
         yield from member(mesh, interface.name, interface.options())
-    yield from _forwarding(mesh, node)
+    yield from _forwarding(mesh, node, references)
     for prefix in mesh.prefixes:
         yield from around(mesh, prefix, references[own_addresses(mesh, node)])
     exits = tuple(
@@ -218,15 +218,22 @@ def _keep_uplinks(mesh: Mesh, node: Node, advertised: tuple[str, ...]) -> None:
         raise IntentError([node.problem("mesh", finding)])
 
 
-def _forwarding(mesh: Mesh, node: Node) -> Iterator[Resource]:
+def _forwarding(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]:
     # Once a node forwards it ignores router advertisements with accept_ra=1, and its uplink's default route runs out.
     accepting = tuple(f"net/ipv6/conf/{uplink}/accept_ra" for uplink in mesh.uplinks)
     for name in accepting:
         yield Sysctl(name=name, value="2")
-    # Without the rules, what enters from the mesh would be forwarded to the uplink.
-    rules = (rule.key for interface in mesh.interfaces for rule in _fence(mesh, interface.name))
-    after = (*map(sysctl_key, accepting), *rules, *fences(node))
-    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=after)
+    # Without the rules, what enters from the mesh or from a network would be forwarded to the uplink.
+    after = dict.fromkeys((*map(sysctl_key, accepting), *fences(node, references)))
+    yield Sysctl(name="net/ipv6/conf/all/forwarding", value="1", after=tuple(after))
+
+
+def _fences(mesh: Mesh, node: Node, references: References) -> Iterator[Key]:
+    """Yield the keys of the rules for the mesh's interfaces and prefixes."""
+    rules = [rule for interface in mesh.interfaces for rule in _fence(mesh, interface.name)]
+    for prefix in mesh.prefixes:
+        rules += around(mesh, prefix, references[own_addresses(mesh, node)])
+    yield from (rule.key for rule in rules)
 
 
 def member(mesh: Mesh, interface: str, options: Options) -> Iterator[Resource]:
@@ -311,4 +318,5 @@ FEATURE = Feature(
     holds=holds,
     references=lookups,
     expand=expand,
+    fences=_fences,
 )

@@ -20,8 +20,9 @@ from intent.references import Reference, References
 from intent.refusals import DrawingRoutes, Refusals
 from intent.resources.address import Address
 from intent.resources.babel_announcement import BabelAnnouncement
-from intent.resources.resource import Resource
+from intent.resources.resource import Key, Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, Route
+from intent.resources.rule import Rule
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -227,6 +228,11 @@ def lookups(networks: Networks, node: Node) -> Iterator[Reference[Any]]:
         yield own_addresses(mesh, node)
 
 
+def fences(networks: Networks, node: Node, references: References) -> Iterator[Key]:
+    """Yield the keys of the rules that keep the networks' packets inside the mesh."""
+    yield from (one.key for one in expand(networks, node, references) if isinstance(one, Rule))
+
+
 FEATURE = Feature(
     name="networks",
     model=Networks,
@@ -236,4 +242,5 @@ FEATURE = Feature(
     check=check,
     references=lookups,
     expand=expand,
+    fences=fences,
 )
