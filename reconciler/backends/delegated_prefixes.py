@@ -5,8 +5,11 @@ used of a delegated prefix unreachable, as RFC 7084 (WPD-5) wants it. It hangs o
 not say by which uplink the prefix came:
 
 - OpenWrt's netifd, for odhcp6c: ``proto static metric 2147483647``, and one for its unique local prefix too;
-- systemd-networkd: ``proto dhcp metric 1024``, with the lease's lifetime; none for a prefix of length 64;
+- systemd-networkd: ``proto dhcp metric 1024``; none for a prefix of length 64;
 - dhcpcd: ``proto dhcp``, older ones ``boot`` or ``static``, with the metric of the interface.
+
+The kernel keeps no lifetime of such a route, whatever the client gives it (``RTF_REJECT`` takes the place of all other
+flags, net/ipv6/route.c): the route of a client that died stays until somebody removes it, and counts until then.
 
 When the provider renumbers, old and new are both there for a while. The addresses inside the old one are deprecated
 then (RFC 9096), or are soon; where nobody says so, what is in use stays in use while it is there. When it goes, what
@@ -18,10 +21,9 @@ what is in use, since it has just been started, learns it from this node's own r
 from __future__ import annotations
 
 import math
-import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, ClassVar, Final
@@ -33,7 +35,6 @@ from intent.resources.address import IFA_F_PERMANENT, RTM_NEWADDR
 from intent.resources.route import (
     PROTOCOL_ANNOUNCED,
     PROTOCOLS,
-    RTA_CACHEINFO,
     RTA_DST,
     RTA_SRC,
     RTA_TABLE,
@@ -66,8 +67,6 @@ CLIENTS: Final = frozenset({3, 4, 16})
 _UNREACHABLE = RTN_NUMBERS["unreachable"]
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _IFADDRMSG = struct.Struct("=BBBBI")
-_CACHEINFO = struct.Struct("=IIi")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,9 @@ class HeldAddress:
 
 @dataclass(frozen=True, slots=True)
 class Delegations:
-    """What the kernel has of it: prefixes with an unreachable route, each with the seconds left, and addresses."""
+    """What the kernel has of it: prefixes with an unreachable route, and addresses."""
 
-    routes: Mapping[IPv6Network, float]
+    routes: Collection[IPv6Network]
     addresses: tuple[HeldAddress, ...] = ()
 
     def on(self, link: str) -> frozenset[IPv6Network]:
@@ -93,7 +92,7 @@ class Delegations:
         # A prefix of length 64 is the link's own (RFC 4291, 2.5.1), and longer ones are parts of one.
         given = (one for one in self.addresses if one.link == link and one.length < INTERFACE_LENGTH)
         by_address = {IPv6Network((int(one.address), one.length), strict=False) for one in given}
-        return frozenset(prefix for prefix, seconds in self.routes.items() if seconds > 0) | by_address
+        return frozenset(self.routes) | by_address
 
     def deprecated(self, prefix: IPv6Network) -> bool:
         """Return whether there are addresses inside a prefix, and all of them deprecated.
@@ -124,7 +123,7 @@ def delegations() -> Delegations:
         connection.close()
     names = dict(socket.if_nameindex())
     return Delegations(
-        dict(found for kind, row in routes if kind == RTM_NEWROUTE and (found := route(row)) is not None),
+        frozenset(found for kind, row in routes if kind == RTM_NEWROUTE and (found := route(row)) is not None),
         tuple(address(row, names) for kind, row in addresses if kind == RTM_NEWADDR and row[0] == AF_INET6),
     )
 
@@ -164,17 +163,13 @@ def _parts(row: bytes, table: int) -> Iterator[OwnPart]:
             yield OwnPart(IPv6Network((found[attribute], bits)), protocol == PROTOCOL_ANNOUNCED)
 
 
-def route(row: bytes) -> tuple[IPv6Network, float] | None:
-    """Return the prefix that a row of the routes makes unreachable, as a client does, and the seconds left."""
+def route(row: bytes) -> IPv6Network | None:
+    """Return the prefix that a row of the routes makes unreachable, as a client does."""
     _, length, from_length, _, _, protocol, _, kind, _ = _RTMSG.unpack_from(row)
     if kind != _UNREACHABLE or from_length or protocol not in CLIENTS or routing_table(row) != TABLE_MAIN:
         return None
     found = dict(netlink.attributes(row, _RTMSG.size))
-    if RTA_DST not in found:
-        return None
-    expires = _CACHEINFO.unpack_from(found[RTA_CACHEINFO])[2] if RTA_CACHEINFO in found else 0
-    # The kernel says 0 for one without a lifetime, and counts on below 0 until it removes the others.
-    return IPv6Network((found[RTA_DST], length)), expires / _TICKS if expires else math.inf
+    return IPv6Network((found[RTA_DST], length)) if RTA_DST in found else None
 
 
 def address(row: bytes, names: Mapping[int, str]) -> HeldAddress:
@@ -252,12 +247,11 @@ class DelegatedPrefixes(Resolver[DelegatedPrefix]):
         found = {reference: _resolution(reference, use, seen, own, now) for reference, use in uses.items()}
         self._uses = uses
         times = [use.missing_since + GRACE_SECONDS for use in uses.values() if use.missing_since is not None]
-        times += [now + seconds for seconds in seen.routes.values() if seconds > 0]
         self._due = min(times, default=math.inf)
         return found
 
     def due(self) -> float:
-        """Return when a time of grace is over, or a route runs out, by the clock's `now`."""
+        """Return when a time of grace is over, by the clock's `now`."""
         return self._due
 
     def refresh(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from ipaddress import IPv6Address, IPv6Network
 
@@ -10,12 +9,11 @@ import pytest
 
 from intent.resources import netlink
 from intent.resources.netlink import Body
-from intent.resources.route import RTA_CACHEINFO, RTA_DST, RTA_PRIORITY, RTA_SRC, RTA_TABLE
+from intent.resources.route import RTA_DST, RTA_PRIORITY, RTA_SRC, RTA_TABLE
 from reconciler.backends.delegated_prefixes import IFA_ADDRESS, IFA_FLAGS, HeldAddress, address, route
 
 IPV6, UNREACHABLE, UNICAST, BLACKHOLE = 10, 7, 1, 6
 BOOT, STATIC, RA, DHCP, BABEL, HELD = 3, 4, 9, 16, 42, 241
-TICKS = 100
 
 
 def flat(body: Body) -> bytes:
@@ -30,7 +28,6 @@ def row(
     kind: int = UNREACHABLE,
     table: int = 254,
     source: str | None = None,
-    expires: int = 0,
 ) -> bytes:
     whole = IPv6Network(prefix)
     length = 0 if source is None else IPv6Network(source).prefixlen
@@ -40,22 +37,20 @@ def row(
     if source is not None:
         parts.append(flat(netlink.attribute(RTA_SRC, IPv6Network(source).network_address.packed)))
     parts.append(flat(netlink.u32(RTA_PRIORITY, metric)))
-    parts.append(flat(netlink.attribute(RTA_CACHEINFO, struct.pack("=IIiIIIII", 0, 0, expires, 0, 0, 0, 0, 0))))
     return b"".join(parts)
 
 
 @pytest.mark.parametrize(
-    ("client", "told", "seconds"),
+    ("client", "told"),
     [
-        ("netifd for odhcp6c", row("2001:db8:42::/56", STATIC, 2147483647), math.inf),
-        ("dhcpcd", row("2001:db8:42::/56", DHCP, 1003), math.inf),
-        ("an older dhcpcd", row("2001:db8:42::/56", BOOT, 1024), math.inf),
-        ("systemd-networkd", row("2001:db8:42::/56", DHCP, 1024, expires=300 * TICKS), 300),
-        ("systemd-networkd, run out", row("2001:db8:42::/56", DHCP, 1024, expires=-5 * TICKS), -5),
+        ("netifd for odhcp6c", row("2001:db8:42::/56", STATIC, 2147483647)),
+        ("dhcpcd", row("2001:db8:42::/56", DHCP, 1003)),
+        ("an older dhcpcd", row("2001:db8:42::/56", BOOT, 1024)),
+        ("systemd-networkd", row("2001:db8:42::/56", DHCP, 1024)),
     ],
 )
-def test_what_each_client_leaves_is_a_delegated_prefix(client: str, told: bytes, seconds: float) -> None:
-    assert route(told) == (IPv6Network("2001:db8:42::/56"), seconds), client
+def test_what_each_client_leaves_is_a_delegated_prefix(client: str, told: bytes) -> None:
+    assert route(told) == IPv6Network("2001:db8:42::/56"), client
 
 
 @pytest.mark.parametrize(
