@@ -166,3 +166,15 @@ def test_every_example_can_be_planned_and_applied(path: Path, command_line: Comm
     if "restart_command:" in path.read_text().replace("# restart_command:", ""):
         assert command_line.run(f"stellwerk apply {path}")[0] == exit_codes.DONE
         assert command_line.run(f"stellwerk plan {path}")[0] == exit_codes.DONE
+
+
+def test_the_first_screens_say_that_exits_fail_over_and_where_to_see_it() -> None:
+    first = " ".join(README.read_text().split("## See it work")[0].split())
+    assert "any node may be an exit, and the mesh holds when one fails" in first
+    assert {"(docs/failover.md)", "(docs/lab.md)"} <= set(re.findall(r"\(docs/\w+\.md\)", first))
+
+
+def test_what_it_touches_and_what_it_never_does_agree_with_the_features() -> None:
+    touched, never = README.read_text().split("## What it touches")[1].split("It never touches:")
+    assert "table inet stellwerk" in touched
+    assert "a firewall of your own" in never.split("## Secrets")[0]
