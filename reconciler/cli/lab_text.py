@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
@@ -12,6 +13,8 @@ from intent.display import printable
 from reconciler.lab.laboratory import unfinished
 
 Json = Mapping[str, Any]
+_NARROWEST = 24
+"""How wide the last column of a table is at least."""
 
 
 class Progress:
@@ -79,10 +82,10 @@ def list_of(alive: Mapping[str, bool]) -> str:
     return "\n".join(f"{name}: {'up' if one else 'dead'}" for name, one in alive.items())
 
 
-def lines(status: Json) -> Iterator[str]:
-    """Yield the lines of a status."""
+def lines(status: Json, width: int | None = None) -> Iterator[str]:
+    """Yield the lines of a status; what is further right than the width of a terminal goes on below."""
     yield click.style(printable(status["name"]), bold=True)
-    yield from _table(("node", "state", "neighbours", "announces", "Internet through"), _nodes(status))
+    yield from _table(("node", "state", "neighbours", "announces", "Internet through"), _nodes(status), width)
     yield ""
     yield from _topology(status)
     reasons = dict(unfinished(dict(status)))
@@ -172,10 +175,15 @@ def _facts(cable: Json) -> Iterator[str]:
             yield click.style(state, fg="red")
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Yield lines of columns that are as wide as their widest field."""
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], width: int | None = None) -> Iterator[str]:
+    """Yield lines of columns that are as wide as their widest field; the last one, which is plain, is broken."""
     found = [head, *rows]
     widths = [max(len(click.unstyle(row[column])) for row in found) for column in range(len(head))]
+    before = sum(widths[:-1]) + 2 * (len(head) - 1)
     for row in found:
-        fields = [field + " " * (width - len(click.unstyle(field))) for field, width in zip(row, widths, strict=True)]
-        yield "  ".join(fields).rstrip()
+        fields = [field + " " * (size - len(click.unstyle(field))) for field, size in zip(row, widths, strict=True)]
+        last = [row[-1]]
+        if width is not None and before + len(row[-1]) > width:
+            last = textwrap.wrap(row[-1], max(_NARROWEST, width - before), break_on_hyphens=False)
+        yield "  ".join([*fields[:-1], last[0]]).rstrip()
+        yield from (" " * before + more for more in last[1:])

@@ -296,10 +296,13 @@ class Start:
         self._leash, theirs = socket.socketpair()
         try:
             self._process = self._begin(file, name, theirs)
-        except BaseException:
+        except BaseException as exc:
             self._leash.close()
             os.close(self._lock)
             self.folder.remove()
+            if isinstance(exc, OSError):
+                what = exc.filename or sys.executable
+                raise StellwerkError(f"the lab cannot be started: {what}: {exc.strerror}") from exc
             raise
         self._leash.settimeout(_BUILD_SECONDS)
         self._answers = self._leash.makefile("rb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -137,7 +138,8 @@ def status(name: str | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
-        for line in lab_text.lines(found):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in lab_text.lines(found, width):
             click.echo(line)
     return exit_codes.DIFFERENT if list(unfinished(found)) else exit_codes.DONE
 

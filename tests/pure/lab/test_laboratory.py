@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from reconciler.lab.laboratory import Lab, Probe, await_sync, is_decided
+from reconciler.core.errors import StellwerkError
+from reconciler.lab.file import load
+from reconciler.lab.laboratory import Lab, Probe, Start, await_sync, is_decided
 from tests.pure.lab.test_text import node
 
 LACK = {"key": ["link", "gre0"], "description": "link gre0", "state": "failed", "reason": "no ip6gre", "retry_in": None}
@@ -70,3 +75,12 @@ def test_a_probe_that_is_stopped_by_the_keyboard_tells_what_it_found(monkeypatch
         monkeypatch.setattr(Probe, "wait", interrupted)
         assert lab.probe("alice", seconds=30.0) == {"sent": 7}
         assert theirs.recv(100) == b"stop\n"
+
+
+def test_a_process_that_cannot_be_started_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lab.yaml").write_text("lab: 1\nnodes: {a: {}}\n")
+    monkeypatch.setattr(shutil, "which", lambda name, path: name)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "lab.yaml"))
+    with pytest.raises(StellwerkError, match=r"the lab cannot be started: .*/lab.yaml: Permission denied"):
+        Start(load(str(tmp_path / "lab.yaml")), "small", tmp_path / "labs")
+    assert not (tmp_path / "labs").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import click
 import pytest
 
 from reconciler.cli import lab_text
@@ -120,6 +121,16 @@ def test_ways_are_told_by_their_exits() -> None:
     ways = [("kiel", "A"), ("leipzig", "B"), ("kiel", "C"), (None, "D")]
     told["nodes"]["roof"]["babeld"]["defaults"] = [{"exit": exit_, "id": "id", "from": one} for exit_, one in ways]
     assert any(line.endswith("kiel for A, C; leipzig for B; id for D") for line in lab_text.lines(told))
+
+
+def test_a_narrow_terminal() -> None:
+    told = status()
+    ways = [("exit-kiel", "2001:db8:200::/56"), ("exit-kiel", "2001:db8:42::/56")]
+    told["nodes"]["roof"]["babeld"]["defaults"] = [{"exit": exit_, "id": "id", "from": one} for exit_, one in ways]
+    shown = [line for line in lab_text.lines(told, 90) if "2001:db8:42::/56" in line or "kiel for" in line]
+    assert all(len(click.unstyle(line)) <= 90 for line in shown)
+    assert len(shown) == 2
+    assert "exit-kiel for 2001:db8:200::/56, 2001:db8:42::/56" in "\n".join(lab_text.lines(told))
 
 
 def test_a_wire_of_a_node_without_power_is_not_broken() -> None:
