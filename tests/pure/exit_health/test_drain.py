@@ -291,3 +291,10 @@ def test_while_changes_are_suspended_nothing_is_told_to_be_withdrawn(stage: Stag
     assert not re.search(r"(?<!to be )withdrawn", said), said
     stage.cli("resume")
     wait_for(lambda: offers(stage)[FIRST]["state"] == "withdrawn", "the end of the exit")
+
+
+def test_a_daemon_that_only_sees_a_trial_through_would_not_end_it_either(stage: Stage) -> None:
+    stage.start(file=False)
+    assert stage.cli("apply FILE")[0] == 0
+    code, said = stage.cli("drain --for 2h")
+    assert (code, "no daemon runs here" in said) == (4, True), said
