@@ -187,11 +187,13 @@ def _matches(conditions: Mapping[str, str], route: FakeRoute) -> bool:
         return False
     if int(conditions.get("proto", route.protocol)) != route.protocol:
         return False
-    prefixes = (("ip", "eq", route.destination), ("src-ip", "src-eq", route.source))
-    return all(_inside(conditions, prefix, length, of) for prefix, length, of in prefixes)
+    prefixes = (("ip", "", route.destination), ("src-ip", "src-", route.source))
+    return all(_inside(conditions, prefix, lengths, of) for prefix, lengths, of in prefixes)
 
 
-def _inside(conditions: Mapping[str, str], prefix: str, length: str, of: tuple[bytes, int]) -> bool:
+def _inside(conditions: Mapping[str, str], prefix: str, lengths: str, of: tuple[bytes, int]) -> bool:
     if prefix in conditions and not ipaddress.IPv6Network(of).subnet_of(ipaddress.IPv6Network(conditions[prefix])):
         return False
-    return int(conditions.get(length, of[1])) == of[1]
+    if of[1] > int(conditions.get(f"{lengths}le", of[1])):
+        return False
+    return int(conditions.get(f"{lengths}eq", of[1])) == of[1]
