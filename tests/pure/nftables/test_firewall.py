@@ -168,7 +168,7 @@ exit:
 
 
 def test_a_network_of_a_delegated_prefix_is_inside_as_it_is_now() -> None:
-    networks = "networks: [{prefix: {delegated: wan, length: 64}, interface: clients}]\n"
+    networks = "networks: [{prefix: {delegated: dsl, length: 64}, interface: clients}]\n"
     node = loads((HEAD + networks + "firewall: {}\n").encode(), "node.yaml")
     known = {one: resolved(node)[one] for one in references(node)}
     (delegated,) = (one for one in known if isinstance(one, DelegatedPrefix))
