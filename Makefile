@@ -87,7 +87,7 @@ test-kernel: setup ## the tests in network namespaces of this machine's kernel (
 
 test-full: setup ## the tests that need WireGuard and GRE, on Debian's kernel in an emulated machine
 	@mkdir -p $(REPORTS)
-	$(PYTHON) -m tests.emulated --fetch $(REPORTS)/full.xml -- \
+	$(PYTHON) -m tests.emulated --limit 2700 --fetch $(REPORTS)/full.xml -- \
 		python -m pytest -v -m 'full or full_too' --junit-xml=$(REPORTS)/full.xml tests/full tests/kernel
 
 demo: setup ## the main job on real input, in namespaces that are gone afterwards (root)
