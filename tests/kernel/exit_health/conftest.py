@@ -19,8 +19,8 @@ version: 1
 node: exit-1
 mesh:
   table: 10
-  # Repeated every half minute only: what the neighbour is not told it would keep for longer than a test waits.
-  interfaces: [{name: mesh0, type: wired, update_interval: 30}]
+  # Repeated every 12 s only: what the neighbour is not told it would keep for six times that, longer than a test waits.
+  interfaces: [{name: mesh0, type: wired, update_interval: 12}]
   babeld: {socket: $folder/babeld.sock, config: $folder/babeld.conf, restart_command: [$folder/restart-babeld]}
 exit:
   allow_special_purpose: true
