@@ -68,6 +68,7 @@ def write(rows: Mapping[str, Row], file: Path = VALUES, document: Path | None = 
     merged = {**read(file), **rows}
     kept = {one.name: merged[one.name] for one in FAILURES if one.name in merged}
     text = json.dumps({"version": 1, "failures": {name: one.as_json() for name, one in kept.items()}}, indent=2)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{text}\n")
     if document is not None:
         document.write_text(text_of(read(file)))
