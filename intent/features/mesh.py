@@ -136,32 +136,34 @@ def check(mesh: Mesh, node: Node) -> Iterator[Finding]:
 
 
 def _prefix_findings(mesh: Mesh) -> Iterator[Finding]:
-    for number, prefix in enumerate(mesh.prefixes):
+    yield from _list_findings(
+        "prefixes",
+        mesh.prefixes,
+        "no prefix of a mesh",
+        "`::/0` would send all of the node's own packets into the mesh, those of its tunnels too",
+        "name the prefixes that the mesh uses",
+    )
+    yield from _list_findings(
+        "exits",
+        mesh.exits,
+        "no exit prefix",
+        "`::/0` is no exit prefix: a default route without `from` is used nowhere",
+        "name the prefixes that the exits of this mesh announce",
+    )
+
+
+def _list_findings(
+    field: str, prefixes: tuple[IPv6Network, ...], not_one: str, everything: str, advice: str
+) -> Iterator[Finding]:
+    """Yield what is wrong in a list of prefixes; ``everything`` and ``advice`` are said of ``::/0``."""
+    for number, prefix in enumerate(prefixes):
         if prefix.prefixlen == 0:
-            yield Finding(
-                ("prefixes", number),
-                "`::/0` would send all of the node's own packets into the mesh, those of its tunnels too",
-                "name the prefixes that the mesh uses",
-            )
+            yield Finding((field, number), everything, advice)
         elif prefix.is_link_local or prefix.is_multicast or prefix.is_loopback:
-            yield Finding(("prefixes", number), f"`{prefix}` is never routed, so it is no prefix of a mesh")
-        elif prefix in mesh.prefixes[:number]:
-            first = mesh.prefixes.index(prefix)
+            yield Finding((field, number), f"`{prefix}` is never routed, so it is {not_one}")
+        elif prefix in prefixes[:number]:
             message = f"`{prefix}` is written twice, first in line {{line}}"
-            yield Finding(("prefixes", number), message, first=("prefixes", first))
-    for number, prefix in enumerate(mesh.exits):
-        if prefix.prefixlen == 0:
-            yield Finding(
-                ("exits", number),
-                "`::/0` is no exit prefix: a default route without `from` is used nowhere",
-                "name the prefixes that the exits of this mesh announce",
-            )
-        elif prefix.is_link_local or prefix.is_multicast or prefix.is_loopback:
-            yield Finding(("exits", number), f"`{prefix}` is never routed, so it is no exit prefix")
-        elif prefix in mesh.exits[:number]:
-            first = mesh.exits.index(prefix)
-            message = f"`{prefix}` is written twice, first in line {{line}}"
-            yield Finding(("exits", number), message, first=("exits", first))
+            yield Finding((field, number), message, first=(field, prefixes.index(prefix)))
 
 
 def holds(mesh: Mesh, node: Node) -> Iterator[Holding]:
