@@ -3,13 +3,14 @@
 import functools
 import os
 import subprocess
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.leftovers import Leftovers
+from tests.run_folder import use_a_run_folder_of_its_own
 
 TIERS = {"kernel": Path(__file__).parent / "kernel", "full": Path(__file__).parent / "full"}
 FULL_KERNEL_LINKS = {
@@ -24,9 +25,14 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 BEFORE = pytest.StashKey[Leftovers]()
+LEFT_BEHIND = "left_behind"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    if _only_leads_workers(session.config):
+        return  # The workers run the tests, and each watches its own.
+    if _is_a_worker(session.config) and os.geteuid() == 0:
+        use_a_run_folder_of_its_own()
     session.config.stash[BEFORE] = Leftovers.watch()
 
 
@@ -36,21 +42,62 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     A fixture could not: its failure is laid on the last test, and hidden if that one is an xfail.
     """
-    left_behind = session.config.stash[BEFORE].found()
-    if not left_behind:
+    if _only_leads_workers(session.config):
         return
+    left_behind = session.config.stash[BEFORE].found()
+    if _is_a_worker(session.config):
+        session.config.workeroutput[LEFT_BEHIND] = left_behind  # type: ignore[attr-defined]
+    elif left_behind:
+        _report_left_behind(session.config, left_behind)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Report what a worker said in the end; one that crashed has said nothing, and is reported by itself."""
+    left_behind = getattr(node, "workeroutput", {}).get(LEFT_BEHIND)
+    if left_behind:
+        _report_left_behind(node.config, left_behind)
+
+
+def _is_a_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _only_leads_workers(config: pytest.Config) -> bool:
+    return bool(config.getoption("dist", "no") != "no") and not _is_a_worker(config)
+
+
+def _report_left_behind(config: pytest.Config, left_behind: Sequence[str]) -> None:
     name = "tests/conftest.py::nothing_is_left_behind"
     report = functools.partial(pytest.TestReport, name, ("tests/conftest.py", None, name), {})
     lines = "\n".join(["left behind by the tests of this session:", *left_behind])
-    session.config.hook.pytest_runtest_logreport(report=report(outcome="failed", longrepr=lines, when="call"))
-    session.config.hook.pytest_runtest_logreport(report=report(outcome="passed", longrepr=None, when="teardown"))
-    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    config.hook.pytest_runtest_logreport(report=report(outcome="failed", longrepr=lines, when="call"))
+    config.hook.pytest_runtest_logreport(report=report(outcome="passed", longrepr=None, when="teardown"))
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
         tier = next((name for name, folder in TIERS.items() if item.path.is_relative_to(folder)), "pure")
         item.add_marker(tier)
+        if shared := _shared_with(item):
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _shared_with(item: pytest.Item) -> str:
+    """Return the folder or module whose tests share something with this one: they stay with one worker."""
+    if not isinstance(item, pytest.Function):
+        return ""
+    scopes = {
+        definition.scope
+        for name in item.fixturenames
+        for definition in item._fixtureinfo.name2fixturedefs.get(name, ())
+        if definition.baseid.startswith("tests/")
+    }
+    place = item.path.relative_to(item.config.rootpath)
+    if "package" in scopes:
+        return str(place.parent)
+    return str(place) if "module" in scopes else ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
