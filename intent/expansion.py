@@ -13,6 +13,7 @@ from intent.offers import Offer
 from intent.problems import IntentError, Problem
 from intent.references import Reference, References
 from intent.resources.resource import Key, Resource
+from intent.services import Service
 from intent.splice import common_ends
 
 
@@ -27,6 +28,11 @@ def references(node: Node) -> tuple[Reference[Any], ...]:
 def offers(node: Node, references: References) -> tuple[Offer, ...]:
     """Return what the node offers to others only while it is fit to, and whether it is now."""
     return tuple(offer for feature, model in node.parts() for offer in feature.offers(model, node, references))
+
+
+def services(node: Node, references: References) -> tuple[Service, ...]:
+    """Return what is to run beside the loop that keeps the node."""
+    return tuple(one for feature, model in node.parts() for one in feature.services(model, node, references))
 
 
 class _Made(NamedTuple):

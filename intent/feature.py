@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from intent.offers import Offer
 from intent.references import Reference, References
 from intent.resources.resource import Key, Resource
+from intent.services import Service
 from intent.tree import Path
 
 if TYPE_CHECKING:
@@ -94,3 +95,5 @@ class Feature(Generic[M]):
     """What the node offers to others only while it is fit to."""
     fences: Callable[[M, Node, References], Iterable[Key]] = nothing
     """The keys of what must be there before the node forwards packets, and goes after it has stopped."""
+    services: Callable[[M, Node, References], Iterable[Service]] = nothing
+    """What is to run beside the loop that keeps the node; each name once on a node."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from intent.checks import Check
 from intent.offers import Offer
+from intent.services import Service
 from reconciler.core.backend import Partitions
 from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
@@ -31,6 +32,7 @@ class Wanted:
     because: str = ""
     offers: tuple[Offer, ...] = ()
     problems: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
 
 
 NOTHING = Wanted(None)

@@ -9,7 +9,7 @@ from typing import Any
 from intent.care import care
 from intent.digest import digest
 from intent.document import Node
-from intent.expansion import Expansion, expand, offers, references
+from intent.expansion import Expansion, expand, offers, references, services
 from intent.loading import load, loads
 from intent.references import Reference, References
 from reconciler.backends.references import Resolvers, lives_on
@@ -123,6 +123,7 @@ class NodeInterpreter:
             because,
             offers(known.node, resolved.references),
             resolved.problems,
+            services(known.node, resolved.references),
         )
         known.references = resolved.references
         return known.wanted
