@@ -76,6 +76,7 @@ def _report_left_behind(config: pytest.Config, left_behind: Sequence[str]) -> No
     config.hook.pytest_runtest_logreport(report=report(outcome="passed", longrepr=None, when="teardown"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
         tier = next((name for name, folder in TIERS.items() if item.path.is_relative_to(folder)), "pure")
