@@ -1,0 +1,114 @@
+"""Finished answers, kept as the bytes that are sent, and made anew only when something may have changed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from reconciler.services.statistics.counters import Counter
+from reconciler.services.statistics.respondd.document import encoded, longs, shortened
+from reconciler.services.statistics.respondd.request import Request
+
+MOST_BYTES = 8192
+"""The longest answer, as it is sent: what yanic has room for."""
+_RAW_DEFLATE = -15
+
+
+class Lifetime(NamedTuple):
+    """How long a section is told unchanged: always for ``least`` seconds, for ``most`` unless something has changed."""
+
+    least: float
+    most: float
+
+
+LIFETIMES: Mapping[str, Lifetime] = {
+    # Made at most fifty times a second, however often a flapping link changes it, and shown well within 50 ms.
+    "neighbours": Lifetime(0.02, 10.0),
+    "nodeinfo": Lifetime(5.0, 300.0),
+    "statistics": Lifetime(5.0, 5.0),
+}
+"""The times are those of gluon's respondd; what changes in between is told earlier than there."""
+
+
+class _Section(NamedTuple):
+    value: dict[str, Any]
+    change: int
+    """The number of the change before which it was made."""
+    made: float
+    number: int
+    """Which one it is, of all that were made."""
+
+
+class _Answer(NamedTuple):
+    data: bytes | None
+    numbers: tuple[int, ...]
+
+
+class Answers:
+    """Keeps the sections and the answers made of them: three and at most eleven."""
+
+    def __init__(self, make: Callable[[str], dict[str, Any]], changes: Callable[[], int], trimmed: Counter) -> None:
+        self._make = make
+        self._changes = changes
+        self._trimmed = trimmed
+        self._sections: dict[str, _Section] = {}
+        self._answers: dict[Request, _Answer] = {}
+        self._made = 0
+
+    def answer(self, request: Request, now: float) -> bytes | None:
+        """Return the answer as it is sent, at a monotonic time in seconds, None where it cannot be short enough."""
+        change = self._changes()
+        sections = {name: self._section(name, change, now) for name in request.names}
+        numbers = tuple(section.number for section in sections.values())
+        kept = self._answers.get(request)
+        if kept is None or kept.numbers != numbers:
+            values = {name: section.value for name, section in sections.items()}
+            kept = _Answer(self._finished(request, values), numbers)
+            self._answers[request] = kept
+        return kept.data
+
+    def _section(self, name: str, change: int, now: float) -> _Section:
+        kept, lifetime = self._sections.get(name), LIFETIMES[name]
+        if kept is not None:
+            age = now - kept.made
+            if age < (lifetime.most if kept.change == change else lifetime.least):
+                return kept
+        self._made += 1
+        # The number of the change is from before the look: what changes meanwhile is looked at again.
+        made = _Section(self._make(name), change, now, self._made)
+        self._sections[name] = made
+        return made
+
+    def _finished(self, request: Request, values: Mapping[str, dict[str, Any]]) -> bytes | None:
+        """Return the bytes of an answer with as many entries in its lists as there is room for, the best of each."""
+        content: Any = values if request.compressed else values[request.names[0]]
+        data = _spelled(content, request.compressed, None)
+        if len(data) <= MOST_BYTES:
+            return data
+        lengths = {name: [len(one.entries) for one in longs(value)] for name, value in values.items()}
+        longest = max((length for of_section in lengths.values() for length in of_section), default=0)
+        # As many as would be in the room if all were equally long, and from there by halves.
+        fits, room, tried = -1, longest, longest * MOST_BYTES // len(data)
+        best: bytes | None = None
+        while fits + 1 < room:
+            tried = min(max(tried, fits + 1), room - 1)
+            data = _spelled(content, request.compressed, tried)
+            if len(data) <= MOST_BYTES:
+                fits, best = tried, data
+            else:
+                room = tried
+            tried = (fits + room) // 2
+        if best is not None:
+            for name, of_section in lengths.items():
+                self._trimmed.add(name, count=sum(max(0, length - fits) for length in of_section))
+        return best
+
+
+def _spelled(content: Any, compressed: bool, most: int | None) -> bytes:
+    data = encoded(shortened(content, most))
+    if not compressed:
+        return data
+    # Without the two bytes of zlib before it: no client takes these.
+    deflate = zlib.compressobj(wbits=_RAW_DEFLATE)
+    return deflate.compress(data) + deflate.flush()

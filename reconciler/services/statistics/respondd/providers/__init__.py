@@ -1,0 +1,1 @@
+"""What is told, one small function for each value; see `reconciler.services.statistics.respondd.provider`."""

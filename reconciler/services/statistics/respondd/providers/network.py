@@ -1,0 +1,72 @@
+"""By which addresses the node is known."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from reconciler.backends.babel_table import Known
+from reconciler.services.statistics.figures import Figures
+from reconciler.services.statistics.respondd.mesh import is_link_local, mesh_links, router_address
+from reconciler.services.statistics.respondd.provider import Long, provider
+
+_LOOPBACK = ("127.0.0.1", "::1")
+
+
+@provider("nodeinfo", "network", "mac")
+def mac(figures: Figures) -> str:
+    """Return the node id as a hardware address, which maps know the node by too."""
+    digits = figures.node_id
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+@provider("nodeinfo", "network", "addresses")
+def addresses(figures: Figures) -> Long:
+    """Return by which addresses the mesh reaches the node: of its loopback and mesh interfaces, or announced."""
+    babel = figures.babel()
+    announced = _announced(babel.known) if babel is not None else ()
+    inside = {"lo", *(link.name for link in mesh_links(figures))}
+    found = [
+        address
+        for name, ones in figures.addresses().items()
+        for address in ones
+        if not is_link_local(address)
+        and address not in _LOOPBACK
+        and (name in inside or any(ip_address(address) in prefix for prefix in announced))
+    ]
+    return Long(list(dict.fromkeys(found)), list)
+
+
+@provider("nodeinfo", "network", "mesh_interfaces")
+def mesh_interfaces(figures: Figures) -> Long:
+    """Return the hardware addresses of the interfaces of the mesh."""
+    links = figures.links()
+    macs = (links[one.name].mac for one in mesh_links(figures) if one.name in links)
+    return Long(list(dict.fromkeys(one for one in macs if one is not None)), list)
+
+
+@provider("nodeinfo", "network", "mesh", "babel", "interfaces")
+def interfaces(figures: Figures) -> dict[str, list[str]]:
+    """Return the link-local addresses of the interfaces by their sort; links are drawn to where they are told."""
+    found: dict[str, list[str]] = {"wireless": [], "tunnel": [], "other": []}
+    for link in mesh_links(figures):
+        found.setdefault(link.sort, []).extend(link.addresses)
+    return found
+
+
+@provider("nodeinfo", "network", "mesh", "babel-router", "interfaces")
+def router(figures: Figures) -> dict[str, list[str]] | None:
+    """Return the address that the router id stands for, unless it is one of an interface.
+
+    It is all that a node far away knows of its exit, and tells as its gateway: maps find the exit by it.
+    """
+    babel = figures.babel()
+    if babel is None or babel.known is None:
+        return None
+    address = router_address(babel.known.router_id)
+    known = {own for link in mesh_links(figures) for own in link.addresses}
+    return None if address in known else {"other": [address]}
+
+
+def _announced(known: Known | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    prefixes = (ip_network(one.destination, strict=False) for one in (known.xroutes if known else ()))
+    return tuple(prefix for prefix in prefixes if prefix.prefixlen)
