@@ -44,6 +44,11 @@ def lines(status: Json) -> Iterator[str]:
     yield from _trial(status["trial"])
     for one in status["offers"]:
         yield _offer(one, suspended=status["mode"]["mode"] == "suspended")
+    if status["services"]:
+        shown = (
+            one["name"] + ("" if one["state"] == "running" else f" ({one['state']})") for one in status["services"]
+        )
+        yield _field("services", ", ".join(shown))
     yield from reasons(status)
     for one in status["objects"]:
         yield _object(one)

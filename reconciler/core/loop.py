@@ -8,9 +8,9 @@ only what they tell of single rows is taken at its word.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import random as any_number
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from intent.checks import Check
 from intent.problems import IntentError
@@ -75,6 +75,8 @@ class Loop:
         self.holding.offers.hindered = self.permission.hindered
         self.seen: Look | None = None
         self.troubles: dict[str, str] = {}
+        self.services: tuple[Mapping[str, Any], ...] = ()
+        """How what runs beside the loop is, as the status shows it; who runs it says so."""
         self.sync, self.health = Axis(), Axis()
         self.notices = Notices()
         self.rounds_made = 0

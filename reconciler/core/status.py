@@ -60,6 +60,7 @@ def reasons(loop: Loop) -> list[str]:
     found += facts.fights(loop.rounds.fights.all())
     found += loop.checks.failed()
     found += loop.notices.reasons()
+    found += [f"{one['name']} does not run: {one['problem']}" for one in loop.services if one["problem"]]
     return list(dict.fromkeys(found))
 
 
@@ -111,6 +112,7 @@ def standing(loop: Loop) -> dict[str, Any]:
         "checks": [
             {"check": one.check.describe(), "passed": one.passed, "reason": one.reason} for one in loop.checks.results
         ],
+        "services": [dict(one) for one in loop.services],
         **loop.notices.shown(),
         "counts": loop.notices.counts(),
         "notes": [] if loop.wanted is None else list(loop.wanted.notes),

@@ -23,7 +23,7 @@ SOCKET = Path("/run/stellwerk/socket")
 LARGEST_LINE_BYTES = 80 << 20
 """A node file of the largest size, as JSON."""
 
-READING = frozenset({"status", "watch"})
+READING = frozenset({"status", "watch", "stats"})
 """The commands that change nothing, which whoever may open the socket may give."""
 
 

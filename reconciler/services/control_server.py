@@ -17,9 +17,10 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from reconciler.core.errors import BusyError, DeniedError, RefusedError, StellwerkError, UnsupportedError
@@ -104,13 +105,25 @@ class _Client:
 
 
 class ControlServer:
-    """Listens at a unix socket and hands commands over. ``submit`` is called from the clients' threads."""
+    """Listens at a unix socket and hands commands over.
 
-    def __init__(self, path: Path, group: str | None, board: Board, submit: Callable[[Job], None]) -> None:
+    ``submit`` is called from the clients' threads, and so is what ``readers`` have for commands that only ask: it
+    returns what is answered, or raises StellwerkError.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        group: str | None,
+        board: Board,
+        submit: Callable[[Job], None],
+        readers: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType({}),
+    ) -> None:
         self.path = path
         self._group = group
         self._board = board
         self._submit = submit
+        self._readers = readers
         # Whoever may only ask must not be able to keep root out.
         self._places = {may_change: threading.BoundedSemaphore(MOST_CLIENTS) for may_change in (True, False)}
         self._closing = threading.Event()
@@ -281,6 +294,8 @@ class ControlServer:
             yield {"end": "done", "status": self._board.read()[1]}
         elif command == "watch":
             yield from self._watch(client.connection)
+        elif (read := self._readers.get(command)) is not None:
+            yield _read_by(read)
         else:
             job = Job(request)
             self._submit(job)
@@ -294,6 +309,14 @@ class ControlServer:
                 number = latest
                 yield {"event": "status", "status": status}
         yield {"end": "done"}
+
+
+def _read_by(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the end of the answer to a command that only asks."""
+    try:
+        return {"end": "done", **read()}
+    except StellwerkError as exc:
+        return failure(exc)
 
 
 def _may_change(client: socket.socket) -> bool:

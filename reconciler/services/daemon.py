@@ -28,6 +28,7 @@ from reconciler.core.loop import Loop
 from reconciler.core.permission import Mode
 from reconciler.core.status import standing
 from reconciler.core.telling import log
+from reconciler.services.beside import Beside
 from reconciler.services.checking import BackgroundChecker
 from reconciler.services.commands import Commands
 from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer
@@ -76,6 +77,7 @@ class Daemon:
         self._stopping = False
         self._reload = False
         self._bell = Bell()
+        self._beside = Beside(self._board, self._clock.now, self._bell.ring)
         self._ended_at: float | None = None
         self._alive_at = 0.0
         self._quiet_until = 0.0
@@ -124,10 +126,12 @@ class Daemon:
             self._news.open()
             self._commands = Commands(self._loop, self._files, state, self._bell.ring, self._settle, self._publish)
             self._publish()
+            readers = {"stats": lambda: {"stats": self._beside.told("statistics")}}
             self._server = ControlServer(
-                self._settings.socket, self._settings.group, self._board, self._commands.submit
+                self._settings.socket, self._settings.group, self._board, self._commands.submit, readers
             )
             stack.callback(self._server.close)
+            stack.callback(self._beside.close)
             stack.callback(self._commands.close)
             self._open_socket()
             try:
@@ -263,7 +267,7 @@ class Daemon:
         worked = False
         if not self._is_idle() and self._loop.due() <= self._clock.now():
             worked = self._loop.turn()
-            self._files.watch()
+            self._follow()
         self._commands.answer_waiting()
         self._publish()
         return worked
@@ -272,9 +276,16 @@ class Daemon:
         """Take the turns that are due now, as many as one thing may lead to."""
         if not self._is_idle():
             self._loop.settle()
-            self._files.watch()
+            self._follow()
         self._commands.answer_waiting()
         self._publish()
+
+    def _follow(self) -> None:
+        """Watch, and have run beside the loop, what the document asks for by now."""
+        self._files.watch()
+        if self._settings.node_file is not None:
+            # A daemon that only sees a trial through ends with it.
+            self._beside.want(() if self._loop.wanted is None else self._loop.wanted.services)
 
     def _is_idle(self) -> bool:
         """Return whether a daemon without a node file has not been told yet what to do, and is to do nothing."""
@@ -309,6 +320,9 @@ class Daemon:
         while (results := self._checker.take()) is not None:
             self._loop.checked(*results)
         self._commands.carry_out()
+        if (services := self._beside.states()) != self._loop.services:
+            self._loop.services = services
+            self._settle()
 
     # The end.
 

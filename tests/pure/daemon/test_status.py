@@ -66,6 +66,10 @@ EVERYTHING: dict[str, Any] = {
         {"check": "ping ::1", "passed": True, "reason": "1 ms"},
         {"check": "ping ::2", "passed": False, "reason": "no answer\n"},
     ],
+    "services": [
+        {"name": "respondd", "state": "running", "problem": ""},
+        {"name": "page", "state": "waiting", "problem": "taken"},
+    ],
     "offenders": [
         {
             **{"kind": "default", "destination": "::/0", "source": "::/0", "router_id": "02:00:00:00:00:00:00:0d"},

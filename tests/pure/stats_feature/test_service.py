@@ -1,0 +1,102 @@
+"""What becomes of the answers when the settings change, and when they cannot start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from intent.statistics import About, Listen, PageSettings, PrometheusSettings, RespondSettings, Statistics
+from reconciler.services.attempts import LONGEST_SECONDS
+from reconciler.services.statistics.service import StatisticsService
+from tests.pure.stats_feature.conftest import Theatre, taken
+
+ALL = Statistics(
+    node="berlin-7",
+    respondd=RespondSettings(interfaces=("mesh0",)),
+    prometheus=PrometheusSettings(listen=Listen(address="::1", port=9742)),
+    page=PageSettings(listen=Listen(address="::1", port=8080)),
+)
+
+
+@pytest.fixture
+def service(theatre: Theatre) -> StatisticsService:
+    return StatisticsService(None)
+
+
+def test_only_what_differs_is_begun_anew(service: StatisticsService, theatre: Theatre) -> None:
+    service.attend(ALL, 0.0)
+    assert theatre.take() == ["+ figures", "+ respondd", "+ prometheus", "+ page"]
+    service.attend(ALL, 1.0)
+    assert theatre.take() == []
+    moved = replace(ALL, page=PageSettings(listen=Listen(address="::1", port=8081)))
+    service.attend(moved, 2.0)
+    assert theatre.take() == ["- page", "+ page"]
+    service.attend(replace(moved, prometheus=None), 3.0)
+    assert theatre.take() == ["- prometheus"]
+    service.attend(replace(moved, about=About(contact="noc@example.org")), 4.0)
+    assert theatre.take() == ["- respondd", "- page", "- figures", "+ figures", "+ respondd", "+ prometheus", "+ page"]
+    service.close()
+    assert theatre.take()[-1] == "- figures"
+
+
+def test_two_answers_may_change_places(service: StatisticsService, theatre: Theatre) -> None:
+    service.attend(ALL, 0.0)
+    theatre.take()
+    other = replace(
+        ALL,
+        prometheus=PrometheusSettings(listen=Listen(address="::1", port=8080)),
+        page=PageSettings(listen=Listen(address="::1", port=9742)),
+    )
+    service.attend(other, 1.0)
+    told = theatre.take()
+    assert {told[0], told[1]} == {"- prometheus", "- page"}
+
+
+def test_each_answer_is_tried_again_for_itself(service: StatisticsService, theatre: Theatre) -> None:
+    theatre.failing["prometheus"] = taken("prometheus")
+    now, due = 0.0, service.attend(ALL, 0.0)
+    assert theatre.take() == ["+ figures", "+ respondd", "+ page"]
+    assert {state.name: state.problem for state in service.states()} == {
+        "respondd": "",
+        "prometheus": "prometheus cannot listen: the port is taken",
+        "page": "",
+    }
+    waits = []
+    for _ in range(12):
+        waits.append(due - now)
+        now, due = due, service.attend(ALL, due)
+    assert waits[0] < 2
+    assert waits[-1] > LONGEST_SECONDS / 2
+    assert max(waits) < LONGEST_SECONDS + 0.001
+    assert theatre.take() == []
+    del theatre.failing["prometheus"]
+    service.attend(ALL, due)
+    assert theatre.take() == ["+ prometheus"]
+    assert [state.problem for state in service.states()] == ["", "", ""]
+
+
+def test_a_fault_of_an_answer_is_no_fault_of_the_others(
+    service: StatisticsService, theatre: Theatre, caplog: pytest.LogCaptureFixture
+) -> None:
+    theatre.failing["respondd"] = ZeroDivisionError("in a provider")
+    service.attend(ALL, 0.0)
+    assert theatre.take() == ["+ figures", "+ prometheus", "+ page"]
+    assert "ZeroDivisionError" in service.states()[0].problem
+    assert "test_service" not in service.states()[0].problem
+    (crash,) = (record for record in caplog.records if record.getMessage() == "service crashed")
+    assert "in a provider" in crash.__dict__["fact"]["traceback"]
+
+
+def test_a_library_that_is_missing_is_named_with_what_installs_it(
+    service: StatisticsService, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jinja2" else real(name))
+    service.attend(replace(ALL, prometheus=None), 0.0)
+    (problem,) = (state.problem for state in service.states() if state.name == "page")
+    assert "jinja2" in problem
+    assert "pip install 'stellwerk[page]'" in problem
+    assert theatre.take() == ["+ figures", "+ respondd"]
