@@ -11,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What the kernel tests use, and what boots a full kernel for those that need one.
 DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-tools wireguard-go nftables \
-	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd chromium
+	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd chromium prometheus
 
 # What is measured beside Stellwerk, but not used by it; ifstate has an environment of its own.
 PEER_PACKAGES := bird2
