@@ -38,6 +38,18 @@ def test_of_many_neighbours_the_best_are_told(count: int) -> None:
     assert asked.counted("trimmed_entries", "neighbours") == count - len(told)
 
 
+def test_all_are_told_again_as_soon_as_they_fit() -> None:
+    asked = asked_in_a_crowd(400)
+    most = len(costs(asked.told()["neighbours"]["babel"]))
+    for count in range(most + 20, most - 20, -1):
+        asked.figures.know(KNOWN._replace(neighbours=crowd(count)))
+        asked.now += 0.03
+        told = len(costs(asked.told()["neighbours"]["babel"]))
+        alone = asked_in_a_crowd(count)
+        if told < count:
+            assert len(costs(alone.told()["neighbours"]["babel"])) < count
+
+
 def test_what_else_is_asked_for_takes_room() -> None:
     asked = asked_in_a_crowd(1000)
     alone = costs(asked.told(b"GET neighbours")["neighbours"]["babel"])

@@ -13,6 +13,9 @@ from reconciler.services.statistics.respondd.request import Request
 MOST_BYTES = 8192
 """The longest answer, as it is sent: what yanic has room for."""
 _RAW_DEFLATE = -15
+_NEARLY_FULL = 0.97
+_FEW_MORE = 1.05
+_BY_PROPORTION = 4
 
 
 class Lifetime(NamedTuple):
@@ -54,6 +57,8 @@ class Answers:
         self._trimmed = trimmed
         self._sections: dict[str, _Section] = {}
         self._answers: dict[Request, _Answer] = {}
+        self._entries: dict[Request, int] = {}
+        """How many entries fitted into an answer the last time, where not all did."""
         self._made = 0
 
     def answer(self, request: Request, now: float) -> bytes | None:
@@ -83,29 +88,52 @@ class Answers:
     def _finished(self, request: Request, values: Mapping[str, dict[str, Any]]) -> bytes | None:
         """Return the bytes of an answer with as many entries in its lists as there is room for, the best of each."""
         content: Any = values if request.compressed else values[request.names[0]]
-        data = _spelled(content, request.compressed, None)
-        if len(data) <= MOST_BYTES:
-            return data
         lengths = {name: [len(one.entries) for one in longs(value)] for name, value in values.items()}
         longest = max((length for of_section in lengths.values() for length in of_section), default=0)
-        # As many as would be in the room if all were equally long, and from there by halves.
-        fits, room, tried = -1, longest, longest * MOST_BYTES // len(data)
-        best: bytes | None = None
-        while fits + 1 < room:
-            tried = min(max(tried, fits + 1), room - 1)
-            data = _spelled(content, request.compressed, tried)
-            if len(data) <= MOST_BYTES:
-                fits, best = tried, data
-            else:
-                room = tried
-            tried = (fits + room) // 2
-        if best is not None:
+        # The last answer was about as long as this one will be.
+        first = min(longest, self._entries.get(request, longest))
+        fitted = _fitted(lambda most: _spelled(content, request.compressed, most), longest, first)
+        if fitted is None:
+            return None
+        data, entries = fitted
+        if entries < longest:
+            self._entries[request] = entries
             for name, of_section in lengths.items():
-                self._trimmed.add(name, count=sum(max(0, length - fits) for length in of_section))
-        return best
+                self._trimmed.add(name, count=sum(max(0, length - entries) for length in of_section))
+        else:
+            self._entries.pop(request, None)
+        return data
 
 
-def _spelled(content: Any, compressed: bool, most: int | None) -> bytes:
+def _fitted(spelled: Callable[[int], bytes], longest: int, first: int) -> tuple[bytes, int] | None:
+    """Return an answer that is short enough, and how many entries each list has in it, at most ``longest``.
+
+    ``first`` is tried first. Making an answer takes a millisecond or more for some hundred entries, so an answer that
+    leaves little room is taken, and there are few attempts: by what the last one lacks, then by halves.
+    """
+    best: tuple[bytes, int] | None = None
+    fits, exceeds, entries, attempts = -1, longest + 1, first, 0
+    while fits + 1 < exceeds:
+        data, attempts = spelled(entries), attempts + 1
+        if len(data) <= MOST_BYTES:
+            fits, best = entries, (data, entries)
+            if len(data) >= _NEARLY_FULL * MOST_BYTES:
+                # The few that are left may fit too, and are not to be missing then.
+                if exceeds > longest and longest <= entries * _FEW_MORE:
+                    entries = longest
+                    continue
+                break
+        else:
+            exceeds = entries
+        if attempts < _BY_PROPORTION:
+            entries = int(entries * MOST_BYTES * (1 + _NEARLY_FULL) / 2 / len(data))
+        else:
+            entries = (fits + exceeds) // 2
+        entries = min(max(entries, fits + 1), exceeds - 1)
+    return best
+
+
+def _spelled(content: Any, compressed: bool, most: int) -> bytes:
     data = encoded(shortened(content, most))
     if not compressed:
         return data
