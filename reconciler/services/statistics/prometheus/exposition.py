@@ -45,6 +45,7 @@ class Request(BaseHTTPRequestHandler):
 
     server_version = "Stellwerk"
     sys_version = ""
+    default_request_version = "HTTP/1.0"
 
     def __init__(self, head: bytes) -> None:
         self.rfile = BytesIO(head)
@@ -109,8 +110,8 @@ def _content_type(accept: str) -> str:
     """Return the format to give for an ``Accept`` header, the oldest one where it asks for what is not known."""
     try:
         _, content_type = choose_encoder(accept)
-    except ValueError:
-        # A version that is not made of numbers.
+    except (TypeError, ValueError):
+        # The library compares a version that is not made of numbers with numbers.
         return CONTENT_TYPE_PLAIN_0_0_4
     return content_type if content_type in _TYPES else CONTENT_TYPE_PLAIN_0_0_4
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import logging
 import math
 import selectors
 import socket
@@ -17,10 +18,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from intent.statistics import Listen
 from reconciler.core import errors
+
+T = TypeVar("T")
+log = logging.getLogger("stellwerk")
 
 MOST_CLIENTS = 32
 REQUEST_SECONDS = 5.0
@@ -67,6 +71,7 @@ class Listener:
         self._rest_until = 0.0
         self._deaf_until = math.inf
         self._thread: threading.Thread | None = None
+        self._fault = ""
 
     @property
     def port(self) -> int:
@@ -168,9 +173,11 @@ class Listener:
                 self._judge(client)
 
     def _judge(self, client: _Client) -> None:
-        reply = self._reply(bytes(client.head))
+        reply = self._guarded(lambda: self._reply(bytes(client.head)))
         client.head.clear()
-        if reply.answer is None:
+        if reply is None:
+            self._leave(client)
+        elif reply.answer is None:
             client.waits_for, client.until = reply, time.monotonic() + WAIT_SECONDS
         else:
             self._give(client, reply.answer)
@@ -180,12 +187,25 @@ class Listener:
         first = next((client.waits_for for client in self._clients.values() if client.waits_for), None)
         if first is None or now < self._rest_until:
             return
-        answer = self._make(first.kind)
+        answer = self._guarded(lambda: self._make(first.kind))
         done = time.monotonic()
         self._rest_until = done + (done - now) * (1 / SHARE - 1)
         for client in [one for one in self._clients.values() if one.waits_for == first]:
             client.waits_for = None
-            self._give(client, answer)
+            if answer is None:
+                self._leave(client)
+            else:
+                self._give(client, answer)
+
+    def _guarded(self, work: Callable[[], T]) -> T | None:
+        """Return what it gives, nothing where it fails for a fault of its own: the others are to be answered."""
+        try:
+            return work()
+        except Exception as exc:  # noqa: BLE001 - whatever a client made it fail with, the server goes on
+            if self._fault != repr(exc):
+                self._fault = repr(exc)
+                log.error("answer failed", extra={"fact": {"to": "prometheus", "because": repr(exc)}})
+            return None
 
     def _give(self, client: _Client, answer: bytes) -> None:
         client.answer, client.until = memoryview(answer), time.monotonic() + TAKE_SECONDS
