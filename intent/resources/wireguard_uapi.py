@@ -77,7 +77,7 @@ def read_peer(text: bytes) -> PeerFacts:
     return PeerFacts(
         public_key=bytes.fromhex(public.decode()),
         preshared_key=bytes.fromhex(found.get("preshared_key", "00" * 32)),
-        endpoint=None if where is None else _read_endpoint(where),
+        endpoint=None if where is None else read_endpoint(where),
         allowed_ips=prefixes(value for name, value in pairs if name == "allowed_ip"),
         persistent_keepalive=int(found.get("persistent_keepalive_interval", "0")),
         last_handshake=int(found.get("last_handshake_time_sec", "0")),
@@ -92,7 +92,8 @@ def _pairs(text: bytes) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in parts]
 
 
-def _read_endpoint(text: str) -> Endpoint:
+def read_endpoint(text: str) -> Endpoint:
+    """Return the endpoint in ``IP:port`` or ``[IP]:port``. Raises ValueError for what is none."""
     known = host_and_port(text)
     if known is not None:
         return Endpoint(*known)

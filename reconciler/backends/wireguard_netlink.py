@@ -87,6 +87,10 @@ class KernelWireGuard:
         self._family: int | None = None
         self._layouts: dict[str, Sequence[Layout]] = {}
 
+    def open(self) -> None:
+        """Open it now, in this thread's network namespace. Raises BackendError."""
+        self._family_id()
+
     def close(self) -> None:
         """Close the sockets, and forget what was learned."""
         self._generic.close()
@@ -123,6 +127,21 @@ class KernelWireGuard:
         bounded number of times. Raises BackendError, and ValueError where an answer is malformed.
         """
         known = self._layouts.pop(link, ())
+        messages = self.messages(link)
+        if messages is None:
+            return None
+        layouts = [
+            layout if layout is not None and layout.fits(message) else Layout.of(message)
+            for message, layout in zip_longest(messages, known[: len(messages)])
+        ]
+        self._layouts[link] = layouts
+        return KernelRows(link, messages, layouts, stale_before)
+
+    def messages(self, link: str) -> list[bytes] | None:
+        """Return the attributes of an interface and its peers, message by message; they hold its keys.
+
+        ``None`` where the link is gone or no WireGuard of the kernel. Raises BackendError.
+        """
         family = self._family_id()
         if family is None:
             return None
@@ -134,13 +153,7 @@ class KernelWireGuard:
             return None
         except BackendError as error:
             raise type(error)(f"wireguard {link}: {error}") from error
-        messages = [payload[_GENL_HEADER.size :] for kind, payload in answers if kind == family]
-        layouts = [
-            layout if layout is not None and layout.fits(message) else Layout.of(message)
-            for message, layout in zip_longest(messages, known[: len(messages)])
-        ]
-        self._layouts[link] = layouts
-        return KernelRows(link, messages, layouts, stale_before)
+        return [payload[_GENL_HEADER.size :] for kind, payload in answers if kind == family]
 
     def forget_all_but(self, links: Set[str]) -> None:
         """Forget what was learned about other interfaces."""

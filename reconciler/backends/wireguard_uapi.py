@@ -69,13 +69,23 @@ class UserspaceWireGuard:
         Handshakes before that time (seconds since 1970) are stale. Raises BackendError, and ValueError where an
         answer is malformed.
         """
+        lines = self.lines(link)
+        if lines is None:
+            return None
+        return UserspaceRows(link, lines, stale_before)
+
+    def lines(self, link: str) -> bytes | None:
+        """Return the lines of an interface and its peers, ``None`` where no program listens; they hold its keys.
+
+        Raises BackendError.
+        """
         try:
             lines, code = _ask(link, wire.GET)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         if code:
             raise Refusal(code, "").error(f"wireguard {link}: look")
-        return UserspaceRows(link, lines, stale_before)
+        return lines
 
     def set_device(self, request: SetDevice) -> BackendError | None:
         """Configure an interface."""

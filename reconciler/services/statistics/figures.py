@@ -7,6 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 from intent.statistics import Statistics
 from reconciler.backends.babel_table import Known
+from reconciler.backends.link_counters import LinkFigures
+from reconciler.backends.machine_figures import SystemFigures
+from reconciler.backends.wireguard_counters import PeerFigures
+
+__all__ = ["BabelFigures", "Figures", "LinkFigures", "PeerFigures", "SystemFigures"]
 
 
 class BabelFigures(NamedTuple):
@@ -32,55 +37,6 @@ class BabelFigures(NamedTuple):
     bytes_total: int
     refused_lines_total: int
     """Lines that no babeld writes."""
-
-
-class LinkFigures(NamedTuple):
-    """Counters of a network interface (rtnl_link_stats64 of linux/if_link.h)."""
-
-    name: str
-    kind: str
-    """The kernel's kind: ``wireguard``, ``ip6gre``, ``veth``; empty for hardware."""
-    mac: str | None
-    up: bool
-    """IFF_UP and a carrier."""
-    rx_bytes: int
-    rx_packets: int
-    rx_errors: int
-    rx_dropped: int
-    tx_bytes: int
-    tx_packets: int
-    tx_errors: int
-    tx_dropped: int
-
-
-class PeerFigures(NamedTuple):
-    """A WireGuard peer. ``handshake_seconds`` is how long ago the latest one was, None when there was none."""
-
-    interface: str
-    public_key: str
-    endpoint: str | None
-    roamed: bool
-    """Whether the endpoint is another than the node file's."""
-    handshake_seconds: float | None
-    rx_bytes: int
-    tx_bytes: int
-
-
-class SystemFigures(NamedTuple):
-    """The machine, as proc(5) has it. Memory in bytes; times in seconds; ``rootfs_usage`` from 0 to 1."""
-
-    load: tuple[float, float, float]
-    uptime_seconds: float
-    idle_seconds: float
-    memory: Mapping[str, int]
-    """``total``, ``free``, ``buffers``, ``cached``, ``available``."""
-    processes_total: int
-    processes_running: int
-    cpu: Mapping[str, int]
-    """Ticks of ``user``, ``nice``, ``system``, ``idle``, ``iowait``, ``irq``, ``softirq``."""
-    rootfs_usage: float
-    model: str | None
-    cores: int
 
 
 class Figures(Protocol):
