@@ -121,6 +121,10 @@ class References:
         """Return the resolved value. Raises KeyError for a reference that the feature did not list."""
         return cast(T, self._values[reference])
 
+    def __contains__(self, reference: Reference[Any]) -> bool:
+        """Return whether the reference was resolved: what is not needed for a node to be kept may be left out."""
+        return reference in self._values
+
     def changes(self, before: References) -> tuple[str, ...]:
         """Return in words which values are others than before."""
         old = before._values

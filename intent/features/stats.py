@@ -335,7 +335,11 @@ def _links(node: Node, references: References) -> tuple[MeshInterface, ...]:
     links = node.get(Links)
     if links is None or not links.peers:
         return ()
-    own = references[links.private_key.reference()].key.public
+    key = links.private_key.reference()
+    if key not in references:
+        # Who only gives statistics may lack the right to read it.
+        return ()
+    own = references[key].key.public
     return tuple(MeshInterface(name=link_name(own, peer.key()), sort=_sort(peer.type)) for peer in links.peers)
 
 

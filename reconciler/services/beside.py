@@ -70,6 +70,7 @@ class Beside:
         by_name = {service.name: service.settings for service in wanted}
         for name in self._keepers.keys() - by_name.keys():
             self._keepers.pop(name).end()
+            self._changed()
         for name, settings in by_name.items():
             keeper = self._keepers.get(name)
             if keeper is None:

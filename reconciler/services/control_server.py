@@ -290,12 +290,12 @@ class ControlServer:
             # A request that our own end cut short says nothing of who made it.
             yield failure(ending() if self._closing.is_set() else exc)
             return
-        if command == "status":
+        if (read := self._readers.get(command)) is not None:
+            yield _read_by(read)
+        elif command == "status":
             yield {"end": "done", "status": self._board.read()[1]}
         elif command == "watch":
             yield from self._watch(client.connection)
-        elif (read := self._readers.get(command)) is not None:
-            yield _read_by(read)
         else:
             job = Job(request)
             self._submit(job)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from intent.problems import IntentError, Problem
 from reconciler.backends.watched_files import is_being_written, watched_files
@@ -13,6 +15,8 @@ from reconciler.core.loop import Loop
 from reconciler.services.interpretation import NodeInterpreter
 
 HALF_WRITTEN_SECONDS = 0.02
+T = TypeVar("T")
+
 MOST_READS = 10
 """How often a node file is read that is another one each `HALF_WRITTEN_SECONDS`."""
 
@@ -66,11 +70,16 @@ class NodeFiles:
 
 def read_document(path: Path, interpreter: NodeInterpreter) -> Document:
     """Return the document in a file that nobody writes, as far as that can be seen. Raises IntentError."""
+    return read_whole(path, lambda: interpreter.read(str(path)))
+
+
+def read_whole(path: Path, read: Callable[[], T]) -> T:
+    """Return what is read from a file, once nobody writes it as far as that can be seen. Raises IntentError."""
     for _ in range(MOST_READS):
         before = _stamp(path)
         problem: IntentError | None = None
         try:
-            found = interpreter.read(str(path))
+            found = read()
         except IntentError as exc:
             problem = exc
         time.sleep(HALF_WRITTEN_SECONDS)
