@@ -24,8 +24,8 @@ def test_a_value_is_added_by_one_function() -> None:
         return len(figures.settings.exits)
 
     sections = Sections(FakeFigures(), exits.providers, Counters().counter(FAILURES, "", ["provider"]))  # type: ignore[attr-defined]
-    assert sections.made("statistics") == {"more": {"exits": 2}}
-    assert sections.made("nodeinfo") == {}
+    assert sections.made("statistics").value == {"more": {"exits": 2}}
+    assert sections.made("nodeinfo").value == {}
 
 
 def test_a_section_that_does_not_exist_is_refused() -> None:
@@ -56,6 +56,17 @@ def test_a_figure_that_fails_takes_nothing_else_with_it(caplog: pytest.LogCaptur
     assert len(told_of) == len(lost) + 1, "each once"
     assert {"value": "statistics.uptime", "because": "OSError('no /proc here')"} in told_of
     assert asked.counted("provider_failures", "statistics.uptime") == 10
+
+
+def test_what_failed_is_tried_again_soon() -> None:
+    asked = Asked()
+    good = asked.figures.system()
+    asked.figures.set(system=OSError("for a moment"))
+    assert "hardware" not in asked.told()["nodeinfo"]
+    # Of this nobody tells.
+    asked.figures._values["system"] = good
+    asked.now += 5.1
+    assert asked.told()["nodeinfo"]["hardware"]["nproc"] == 2
 
 
 def test_it_is_told_again_when_it_fails_again(caplog: pytest.LogCaptureFixture) -> None:

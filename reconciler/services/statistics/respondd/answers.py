@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.services.statistics.counters import Counter
-from reconciler.services.statistics.respondd.document import encoded, longs, shortened
+from reconciler.services.statistics.respondd.document import Made, encoded, longs, shortened
 from reconciler.services.statistics.respondd.request import Request
 
 MOST_BYTES = 8192
@@ -34,6 +34,10 @@ LIFETIMES: Mapping[str, Lifetime] = {
 """The times are those of gluon's respondd; what changes in between is told earlier than there."""
 
 
+INCOMPLETE_SECONDS = 5.0
+"""How long a section is told in which a value could not be made."""
+
+
 class _Section(NamedTuple):
     value: dict[str, Any]
     change: int
@@ -41,6 +45,7 @@ class _Section(NamedTuple):
     made: float
     number: int
     """Which one it is, of all that were made."""
+    whole: bool
 
 
 class _Answer(NamedTuple):
@@ -51,7 +56,7 @@ class _Answer(NamedTuple):
 class Answers:
     """Keeps the sections and the answers made of them: three and at most eleven."""
 
-    def __init__(self, make: Callable[[str], dict[str, Any]], changes: Callable[[], int], trimmed: Counter) -> None:
+    def __init__(self, make: Callable[[str], Made], changes: Callable[[], int], trimmed: Counter) -> None:
         self._make = make
         self._changes = changes
         self._trimmed = trimmed
@@ -77,11 +82,13 @@ class Answers:
         kept, lifetime = self._sections.get(name), LIFETIMES[name]
         if kept is not None:
             age = now - kept.made
-            if age < (lifetime.most if kept.change == change else lifetime.least):
+            most = lifetime.most if kept.whole else min(lifetime.most, INCOMPLETE_SECONDS)
+            if age < (most if kept.change == change else lifetime.least):
                 return kept
         self._made += 1
         # The number of the change is from before the look: what changes meanwhile is looked at again.
-        made = _Section(self._make(name), change, now, self._made)
+        value, whole = self._make(name)
+        made = _Section(value, change, now, self._made, whole)
         self._sections[name] = made
         return made
 

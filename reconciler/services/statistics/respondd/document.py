@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.services.statistics.counters import Counter
 from reconciler.services.statistics.figures import Figures
@@ -17,6 +17,13 @@ _LOG = logging.getLogger("stellwerk")
 def encoded(value: Any) -> bytes:
     """Return the value as compact JSON in ASCII. Raises ValueError or TypeError for what JSON has not."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+class Made(NamedTuple):
+    """A section, and whether nothing that belongs into it could not be made."""
+
+    value: dict[str, Any]
+    whole: bool
 
 
 class Sections:
@@ -33,9 +40,10 @@ class Sections:
         for one in providers:
             failures.add(one.name, count=0)
 
-    def made(self, section: str) -> dict[str, Any]:
+    def made(self, section: str) -> Made:
         """Return a section now, with each `Long` in it as it is."""
         found: dict[str, Any] = {}
+        whole = True
         for one in self._providers:
             if one.section != section:
                 continue
@@ -46,9 +54,10 @@ class Sections:
                 _put(found, one.place, value)
             except Exception as exc:  # noqa: BLE001 - whatever is wrong with one value, the others are told
                 self._failed(one.name, exc)
+                whole = False
             else:
                 self._failing.discard(one.name)
-        return found
+        return Made(found, whole)
 
     def _failed(self, name: str, exc: Exception) -> None:
         self._failures.add(name)

@@ -25,7 +25,7 @@ SECTIONS = ("neighbours", "nodeinfo", "statistics")
 Function = TypeVar("Function", bound=Callable[[Figures], Any])
 
 
-class Made(Protocol):
+class Make(Protocol):
     """Makes a value of some entries."""
 
     def __call__(self, entries: Sequence[Any], /) -> Any:
@@ -36,7 +36,7 @@ class Long(NamedTuple):
     """A value of any number of entries, the best first, which may be made of fewer where an answer is too long."""
 
     entries: Sequence[Any]
-    make: Made
+    make: Make
 
 
 class Provider(NamedTuple):

@@ -18,7 +18,7 @@ def vpn(figures: Figures) -> bool:
     """Return whether the node is a gateway, as maps show it: whether traffic leaves the mesh here."""
     status = figures.status()
     if status is not None:
-        return any(one["kind"] == "exit" and one["state"] == "announced" for one in status["offers"])
+        return any(one["kind"] == "exit" and one["state"] == "announced" for one in status.get("offers", ()))
     babel = figures.babel()
     own = () if babel is None or babel.known is None else babel.known.xroutes
     return any(one.destination in (_ANYWHERE, _ANYWHERE_IPV4) for one in own)
