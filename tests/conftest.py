@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import subprocess
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.leftovers import Leftovers
 from tests.run_folder import use_a_run_folder_of_its_own
 
 TIERS = {"kernel": Path(__file__).parent / "kernel", "full": Path(__file__).parent / "full"}
+SHARING = ("tests/kernel/lab_mesh/", "tests/full/lab_mesh/", "tests/kernel/lab/test_lab.py")
+"""The folders and modules whose tests share a fixture that takes long to make."""
 FULL_KERNEL_LINKS = {
     "wireguard": "",
     "dummy": "",
@@ -29,6 +32,9 @@ LEFT_BEHIND = "left_behind"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts it in the background has it so; the programs that tests interrupt would have it too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if _only_leads_workers(session.config):
         return  # The workers run the tests, and each watches its own.
     if _is_a_worker(session.config) and os.geteuid() == 0:
@@ -76,29 +82,27 @@ def _report_left_behind(config: pytest.Config, left_behind: Sequence[str]) -> No
     config.hook.pytest_runtest_logreport(report=report(outcome="passed", longrepr=None, when="teardown"))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
         tier = next((name for name, folder in TIERS.items() if item.path.is_relative_to(folder)), "pure")
         item.add_marker(tier)
-        if shared := _shared_with(item):
-            item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def _shared_with(item: pytest.Item) -> str:
-    """Return the folder or module whose tests share something with this one: they stay with one worker."""
-    if not isinstance(item, pytest.Function):
-        return ""
-    scopes = {
-        definition.scope
-        for name in item.fixturenames
-        for definition in item._fixtureinfo.name2fixturedefs.get(name, ())
-        if definition.baseid.startswith("tests/")
-    }
-    place = item.path.relative_to(item.config.rootpath)
-    if "package" in scopes:
-        return str(place.parent)
-    return str(place) if "module" in scopes else ""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Give each test to whichever worker is free, but what shares a lab to one (``--dist loadscope``).
+
+    Not by ``--dist loadgroup``: pytest-xdist 3.8.0 marks the groups in an attribute that pytest 9.2 has no more.
+    """
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return next((shared for shared in SHARING if nodeid.startswith(shared)), nodeid)
+
+    return Scheduling(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.bench.isolated import CHECKOUT
 
+pytestmark = pytest.mark.alone
 PATIENCE_SECONDS = 90.0
 
 

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench import report
 from tests.bench.cases import cases
 from tests.bench.cases.noop_round import NOOP
 from tests.bench.isolated import CHECKOUT, measure
 
+pytestmark = pytest.mark.alone
 ROUTES = 1_000
 
 

@@ -17,6 +17,7 @@ from tests.bench.place import Place, route_entries
 from tests.bench.timing import Cost, in_turns, of_call, of_command
 from tests.namespaces import namespaces
 
+pytestmark = pytest.mark.alone
 FEW, MANY = 1_000, 8_000
 RUNS = 3
 ROUNDS = 7

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
 
+import pytest
+
 from tests.host import Host, until
 from tests.kernel.daemon.running import Programs, exit_of, kernel_state, prefix, within
 
@@ -37,6 +39,7 @@ def _await(opened: socket.socket, kind: int, part: bytes) -> float:
             return time.monotonic()
 
 
+@pytest.mark.alone
 def test_a_deleted_route_is_back_within_milliseconds(node: Host, start: Programs) -> None:
     daemon = start.synced(node.node_file(exit_of(40)))
 
@@ -59,6 +62,7 @@ def test_a_deleted_route_is_back_within_milliseconds(node: Host, start: Programs
     print("median seconds to repair", within(lambda: median(node.namespace.run(latencies)), REPAIR_SECONDS))
 
 
+@pytest.mark.alone
 def test_a_changed_file_reaches_the_kernel_at_once(node: Host, start: Programs) -> None:
     plain = exit_of(2)
     daemon = start.synced(node.node_file(plain))

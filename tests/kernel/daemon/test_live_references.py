@@ -7,6 +7,8 @@ import struct
 import time
 from statistics import median
 
+import pytest
+
 from tests.host import Host
 from tests.kernel.daemon.running import MESH, Programs, within
 
@@ -21,6 +23,7 @@ exit:
 """
 
 
+@pytest.mark.alone
 def test_another_value_is_in_the_kernel_within_milliseconds(node: Host, start: Programs) -> None:
     daemon = start.synced(node.node_file(MESH + EXIT))
     numbers = iter(range(1, 100))

@@ -3,6 +3,8 @@
 import subprocess
 import time
 
+import pytest
+
 from tests.host import Host, until
 from tests.kernel.daemon.running import Programs, exit_of, prefix
 
@@ -25,6 +27,7 @@ def _changes(events: int, table: int) -> bytes:
     return "".join(lines).encode()
 
 
+@pytest.mark.alone
 def test_a_million_foreign_events_cost_little_and_a_drift_is_repaired_at_once(node: Host, start: Programs) -> None:
     daemon = start.synced(node.node_file(exit_of(4)))
     at_start = daemon.resident_bytes()
