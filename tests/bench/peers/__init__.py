@@ -1,0 +1,1 @@
+"""Programs that Stellwerk is measured beside, where nothing that is packaged does the same."""
