@@ -13,8 +13,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-tools wireguard-go nftables \
 	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd chromium prometheus
 
+# How many processes run the tests of a tier. In namespaces they mostly wait; emulated processors are slow.
+PURE_AT_ONCE := 2
+KERNEL_AT_ONCE := 8
+FULL_AT_ONCE := 2
+
 # What is measured beside Stellwerk, but not used by it; ifstate has an environment of its own.
-PEER_PACKAGES := bird2
+PEER_PACKAGES := bird2 netcat-openbsd
 IFSTATE := ifstate==2.5.1
 
 .DEFAULT_GOAL := help
@@ -76,19 +81,23 @@ test: check ## check, then every test: pure, on this kernel, on a full kernel (r
 	@failed=0; for tier in pure kernel full; do \
 		$(MAKE) --no-print-directory test-$$tier || failed=1; \
 	done; \
-	$(PYTHON) -m tests.totals $(REPORTS)/pure.xml $(REPORTS)/kernel.xml $(REPORTS)/full.xml || failed=1; \
+	$(PYTHON) -m tests.totals $(foreach tier,pure kernel kernel-alone full,$(REPORTS)/$(tier).xml) || failed=1; \
 	exit $$failed
 
 test-pure: setup ## the tests that need nothing but Python
-	$(PYTHON) -m pytest -q --junit-xml=$(REPORTS)/pure.xml --ignore=tests/kernel --ignore=tests/full tests
+	$(PYTHON) -m pytest -q -n $(PURE_AT_ONCE) --junit-xml=$(REPORTS)/pure.xml --ignore=tests/kernel --ignore=tests/full tests
 
-test-kernel: setup ## the tests in network namespaces of this machine's kernel (root)
-	$(PYTHON) -m pytest -q --junit-xml=$(REPORTS)/kernel.xml tests/kernel
+test-kernel: setup ## the tests in network namespaces of this machine's kernel (root), what measures at the end
+	@failed=0; \
+	$(PYTHON) -m pytest -q -n $(KERNEL_AT_ONCE) --dist loadscope --junit-xml=$(REPORTS)/kernel.xml \
+		-m 'not alone' tests/kernel || failed=1; \
+	$(PYTHON) -m pytest -q --junit-xml=$(REPORTS)/kernel-alone.xml -m alone tests/kernel || failed=1; \
+	exit $$failed
 
 test-full: setup ## the tests that need WireGuard and GRE, on Debian's kernel in an emulated machine
 	@mkdir -p $(REPORTS)
 	$(PYTHON) -m tests.emulated --limit 2700 --fetch $(REPORTS)/full.xml -- \
-		python -m pytest -v -m 'full or full_too' --junit-xml=$(REPORTS)/full.xml tests/full tests/kernel
+		python -m pytest -v -n $(FULL_AT_ONCE) --dist loadscope -m 'full or full_too' --junit-xml=$(REPORTS)/full.xml tests/full tests/kernel
 
 demo: setup ## the main job on real input, in namespaces that are gone afterwards (root)
 	@$(PYTHON) -m tests.demo
