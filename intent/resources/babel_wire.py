@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import NamedTuple
 
-from intent.ip_text import prefix6
+from intent.ip_text import prefix4, prefix6
 from intent.offences import Touch
 from intent.resources.resource import Key
 
@@ -122,8 +122,12 @@ def parse_line(socket: str, version: str, line: bytes) -> InterfaceRow | XrouteR
 @lru_cache(maxsize=8192)
 def normal(prefix: bytes) -> str:
     """Return a prefix in its one spelling: the same ones come back in every dump. Raises ValueError."""
-    text = prefix.decode()
-    return prefix6(text) or str(ip_network(text, strict=False))
+    return spelt_prefix(prefix.decode())
+
+
+def spelt_prefix(text: str) -> str:
+    """Return a prefix in its one spelling, and remember nothing. Raises ValueError."""
+    return prefix6(text) or prefix4(text) or str(ip_network(text, strict=False))
 
 
 def daemon_key(socket: str) -> Key:
