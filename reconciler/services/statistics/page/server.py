@@ -1,0 +1,294 @@
+"""The page over HTTP: four files and a stream of events, read-only, with a bound on all that others can ask for.
+
+Whoever reaches the address may read all of it. So the name in ``Host`` is not looked at (the operator's DNS, an address
+and ``localhost`` all do), and there is nothing that a request changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from typing import NamedTuple
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from reconciler.core.errors import StellwerkError
+from reconciler.services.statistics.figures import Figures
+from reconciler.services.statistics.page.drawing import Drawing, draw
+from reconciler.services.statistics.page.history import SAMPLE_SECONDS, History
+from reconciler.services.statistics.page.view import view
+
+MOST_STREAMS = 16
+MOST_CONNECTIONS = 64
+CONNECTION_SECONDS = 60.0
+"""How long a connection that is no stream may last, whatever happens on it."""
+BETWEEN_SECONDS = 1.0
+"""The least time between two drawings."""
+REFRESH_SECONDS = 5.0
+"""How often a stream is told of what changes all the time: ages, counters, load."""
+BEAT_SECONDS = 15.0
+"""The longest silence on a stream, so that a browser knows one that is cut."""
+SLOW_SECONDS = 10.0
+"""How long a reader of a stream may keep what it is sent waiting."""
+WAIT_SECONDS = 0.5
+"""How long a wait for a change may last, and so the end of the page."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "stellwerk",
+}
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_LIMITS = {
+    "max_line_size": 4096,
+    "max_field_size": 4096,
+    "max_headers": 64,
+    "keepalive_timeout": 15.0,
+    "lingering_time": 2.0,
+    "access_log": None,
+}
+log = logging.getLogger("stellwerk.page")
+
+
+class _Asset(NamedTuple):
+    content: bytes
+    type: str
+    etag: str
+
+
+class _Stream:
+    """What a stream is still to be sent: of each part the latest only, so that a slow one costs no memory."""
+
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        self.pending = dict(parts)
+        self.more = asyncio.Event()
+        self.more.set()
+
+    def put(self, parts: Mapping[str, str]) -> None:
+        self.pending.update(parts)
+        self.more.set()
+
+
+class _Connections(web.Server):
+    """Connections, of which none lasts for ever and the oldest gives way where there are many."""
+
+    def __init__(self, handler: Callable[[web.BaseRequest], object]) -> None:
+        super().__init__(handler, **_LIMITS)  # type: ignore[arg-type]
+        self.streaming: set[asyncio.BaseTransport] = set()
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        asyncio.get_running_loop().call_later(CONNECTION_SECONDS, self._end, transport)
+        # Those that wait for their end are in order of age.
+        open_ones = [one for one in self._connections.values() if not one.is_closing()]
+        if len(open_ones) > MOST_CONNECTIONS:
+            next((one for one in open_ones if one not in self.streaming), transport).abort()
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        if transport not in self.streaming:
+            transport.abort()
+
+    def cut(self) -> None:
+        """End all connections at once."""
+        for transport in list(self._connections.values()):
+            transport.abort()
+
+
+class Server:
+    """The page of some figures, for as long as it is open. Everything in it happens in one event loop."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._history = History()
+        self._streams: set[_Stream] = set()
+        self._assets = _assets()
+        self._drawing: Drawing | None = None
+        self._drawn_at = -BETWEEN_SECONDS
+        self._lock = asyncio.Lock()
+        self._watched = asyncio.Event()
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stellwerk-page")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._connections: _Connections | None = None
+        self._listening: asyncio.Server | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve from a socket that listens."""
+        await self._in_thread(self._sample)
+        self._connections = _Connections(self._answer)
+        self._listening = await asyncio.get_running_loop().create_server(self._connections, sock=listener)
+        self._tasks = [asyncio.create_task(work) for work in (self._sampling(), self._following())]
+
+    async def close(self) -> None:
+        """Cut all connections, and end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listening is not None:
+            self._listening.close()
+        if self._connections is not None:
+            self._connections.cut()
+            await self._connections.shutdown(1.0)
+        self._threads.shutdown(cancel_futures=True)
+
+    async def _in_thread(self, work: Callable[[], object]) -> object:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _sampling(self) -> None:
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            async with self._lock:
+                await self._in_thread(self._sample)
+
+    def _sample(self) -> None:
+        babel = _had(self._figures.babel, None)
+        known = None if babel is None else babel.known
+        links = _had(self._figures.links, {})
+        self._history.take(time.monotonic(), None if known is None else known.neighbours, links)
+
+    async def _following(self) -> None:
+        """Draw again when something has changed, for as long as there are streams."""
+        seen = 0
+        while True:
+            await self._watched.wait()
+            before, loop = seen, asyncio.get_running_loop()
+            seen = await loop.run_in_executor(self._threads, self._figures.wait, before, WAIT_SECONDS)
+            if seen != before or loop.time() >= self._drawn_at + REFRESH_SECONDS:
+                await asyncio.sleep(self._drawn_at + BETWEEN_SECONDS - loop.time())
+                seen = self._figures.changes()
+                await self._draw()
+
+    async def _drawn(self) -> Drawing:
+        """Return the page as it was at most a second ago."""
+        if self._drawing is None or asyncio.get_running_loop().time() >= self._drawn_at + BETWEEN_SECONDS:
+            return await self._draw()
+        return self._drawing
+
+    async def _draw(self) -> Drawing:
+        asked = asyncio.get_running_loop().time()
+        async with self._lock:
+            if self._drawing is not None and self._drawn_at > asked:
+                return self._drawing
+            before = {} if self._drawing is None else self._drawing.parts
+            drawn_at = asyncio.get_running_loop().time()
+            drawing = await asyncio.get_running_loop().run_in_executor(self._threads, self._drawing_now)
+            self._drawing, self._drawn_at = drawing, drawn_at
+        changed = {name: part for name, part in drawing.parts.items() if before.get(name) != part}
+        if changed:
+            for stream in self._streams:
+                stream.put(changed)
+        return drawing
+
+    def _drawing_now(self) -> Drawing:
+        return draw(view(self._figures, self._history, time.monotonic(), time.time()))
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if path != "/" and path != "/events" and path not in self._assets:
+            return _said(404, "There is no such page; the status page is at /.")
+        if request.method not in ("GET", "HEAD"):
+            return _said(405, "This page can only be read.", {"Allow": "GET, HEAD"})
+        if path == "/events":
+            return await self._stream(request)
+        if path == "/":
+            return _page(request, (await self._drawn()).page)
+        return _file(request, self._assets[path])
+
+    async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = HEADERS | {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
+        if request.method == "HEAD":
+            return web.Response(headers=headers)
+        if len(self._streams) >= MOST_STREAMS:
+            return _said(503, f"There are {MOST_STREAMS} readers already; try again later.", {"Retry-After": "30"})
+        transport, connections = request.transport, self._connections
+        assert transport is not None and connections is not None  # noqa: S101 -- it has just sent a request
+        stream = _Stream({})
+        self._streams.add(stream)
+        connections.streaming.add(transport)
+        try:
+            stream.put((await self._drawn()).parts)
+            self._watched.set()
+            response = web.StreamResponse(headers=headers)
+            response.force_close()
+            await response.prepare(request)
+            await _send(stream, response)
+        except (ConnectionError, TimeoutError):
+            # Who does not read for so long is cut off; a browser comes back by itself.
+            transport.abort()
+        finally:
+            self._streams.discard(stream)
+            connections.streaming.discard(transport)
+            if not self._streams:
+                self._watched.clear()
+        return response
+
+
+async def _send(stream: _Stream, response: web.StreamResponse) -> None:
+    """Send what there is to send, until the reader is gone. Raises TimeoutError for one that is too slow."""
+    while True:
+        try:
+            async with asyncio.timeout(BEAT_SECONDS):
+                await stream.more.wait()
+        except TimeoutError:
+            event = b"event: beat\ndata:\n\n"
+        else:
+            stream.more.clear()
+            parts, stream.pending = stream.pending, {}
+            event = f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
+        async with asyncio.timeout(SLOW_SECONDS):
+            await response.write(event)
+
+
+def _had(ask: Callable[[], object], otherwise: object) -> object:
+    try:
+        return ask()
+    except (StellwerkError, OSError):
+        return otherwise
+
+
+def _assets() -> dict[str, _Asset]:
+    folder = files(__package__) / "assets"
+    found = {}
+    for one in folder.iterdir():
+        content, sort = one.read_bytes(), _TYPES.get(one.name.rpartition(".")[2])
+        if sort is not None:
+            found[f"/{one.name}"] = _Asset(content, sort, hashlib.sha256(content).hexdigest()[:16])
+    return found
+
+
+def _said(status: int, words: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=words + "\n", headers={**HEADERS, "Cache-Control": "no-store", **(headers or {})})
+
+
+def _page(request: web.BaseRequest, text: str) -> web.Response:
+    response = web.Response(
+        text=text, content_type="text/html", charset="utf-8", headers=HEADERS | {"Cache-Control": "no-store"}
+    )
+    response.enable_compression()
+    return response
+
+
+def _file(request: web.BaseRequest, asset: _Asset) -> web.Response:
+    response = web.Response(
+        body=asset.content, content_type=asset.type, charset="utf-8", headers=HEADERS | {"Cache-Control": "no-cache"}
+    )
+    response.etag = asset.etag
+    known = request.if_none_match if hasattr(request, "if_none_match") else None
+    if known and any(one.value in (asset.etag, "*") for one in known):
+        return web.Response(status=304, headers=HEADERS | {"Cache-Control": "no-cache", "ETag": f'"{asset.etag}"'})
+    return response
