@@ -37,6 +37,7 @@ from reconciler.core.retries import Random
 from reconciler.core.suspension import SuspensionStore
 from reconciler.core.telling import Telling, log
 from reconciler.core.wanted import Checker, Interpreter, Wanted
+from reconciler.core.work import Work
 
 MOST_RECALLED = 1000
 """How many entries of the history are searched for roll-backs where the intents were lost."""
@@ -79,7 +80,7 @@ class Loop:
         """How what runs beside the loop is, as the status shows it; who runs it says so."""
         self.sync, self.health = Axis(), Axis()
         self.notices = Notices()
-        self.rounds_made = 0
+        self.work = Work()
         self.before_a_round: Callable[[], None] = lambda: None
         self._guarded("intents", self.custody.load)
         if self.custody.intents == Intents():
@@ -257,13 +258,15 @@ class Loop:
 
     def turn(self) -> bool:
         """Do what is due, one round at most. Returns whether that was more than to look."""
-        worked = False
+        worked, begun, rounds = False, self.clock.now(), self.work.rounds
         if self.custody.trial_is_over() and self.permission.mode is Mode.ENFORCE:
             self.roll_back(self._why_not_confirmed())
         try:
             worked = self.clock.now() >= self.agenda.rest_until and self._round_where_due(self.clock.now())
         except (StellwerkError, IntentError) as exc:
             self._rest(str(exc))
+        if self.work.rounds > rounds:
+            self.work.ended(self.clock.wall(), self.clock.now() - begun)
         self.checks.start_when_due(self._wanted_checks())
         self._judge()
         return worked
@@ -321,7 +324,7 @@ class Loop:
                 self.agenda.dirty.all = True
                 raise
         self.seen = seen
-        self.rounds_made += 1
+        self.work.rounds += 1
         self.rounds.take_note(seen, now)
         self.agenda.looked(seen, tables)
         decided = self.clock.now()
@@ -362,6 +365,7 @@ class Loop:
             self.agenda.dirty.all = True
             raise
         self.seen = done.remaining
+        self.work.did(done.outcomes)
         ended = self.clock.now()
         self.agenda.acted(ended)
         self.agenda.try_again_when_due(ended)

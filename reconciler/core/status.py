@@ -117,7 +117,8 @@ def standing(loop: Loop) -> dict[str, Any]:
         "counts": loop.notices.counts(),
         "notes": [] if loop.wanted is None else list(loop.wanted.notes),
         "recent": list(loop.telling.recent),
-        "rounds": loop.rounds_made,
+        "rounds": loop.work.rounds,
+        "work": loop.work.shown(),
     }
 
 

@@ -85,6 +85,7 @@ EVERYTHING: dict[str, Any] = {
         {"time": 1.8e9, "event": "changed", "because": None},
     ],
     "rounds": 7,
+    "work": {"changes": 3, "failures": 1, "last_round": {"time": 1767268800.0, "seconds": 0.012}},
 }
 
 

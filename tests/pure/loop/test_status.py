@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from reconciler.core.errors import BusyError
 from tests.pure.loop.rig import ToyStage, document
 
 
@@ -30,6 +31,31 @@ def test_a_node_that_is_as_it_should_be(toys: ToyStage) -> None:
     digest = document("a; b needs=a").digest
     assert (found["intent"]["held"], found["intent"]["good"], found["intent"]["tried"]) == (digest, digest, digest)
     assert [one["event"] for one in found["recent"]] == ["changed"]
+
+
+def test_what_was_done_is_counted_and_the_latest_round_has_its_time(toys: ToyStage) -> None:
+    assert toys.status["work"] == {"changes": 0, "failures": 0, "last_round": None}
+    toys.file("a; b needs=a")
+    begun = toys.clock.wall()
+    toys.run(100)
+    first = toys.status["work"]
+    assert (first["changes"], first["failures"]) == (2, 0)
+    assert begun <= first["last_round"]["time"] <= begun + 100
+    assert first["last_round"]["seconds"] >= 0
+    toys.file("a; b needs=a; c")
+    toys.run(100)
+    second = toys.status["work"]
+    assert second["changes"] == 3
+    assert second["last_round"]["time"] > first["last_round"]["time"]
+
+
+def test_each_attempt_that_fails_is_counted(toys: ToyStage) -> None:
+    toys.backend.errors["a"] = BusyError("a is busy")
+    toys.file("a; b")
+    toys.run(10)
+    work = toys.status["work"]
+    assert work["changes"] == 1
+    assert work["failures"] == toys.backend.tried.count("a") > 1
 
 
 def test_each_axis_keeps_the_time_since_when_it_is_so(toys: ToyStage) -> None:
