@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from intent.statistics import About, Statistics
-from reconciler.backends.babel_table import Route
-from tests.figures import FALLBACK_DEFAULT, INSTALLED_DEFAULT, KNOWN, NEIGHBOURS, PEERS, STATUS
+from reconciler.backends.babel_table import Route, Xroute
+from tests.figures import BABEL, FALLBACK_DEFAULT, INSTALLED_DEFAULT, KNOWN, NEIGHBOURS, PEERS, STATUS
 from tests.pure.respondd import as_yanic
 from tests.pure.respondd.asked import ALL, OWN, Asked
 
-CLIENT: dict[str, Any] = STATUS | {"offers": []}
-"""The status of a node that is no exit."""
+NO_EXIT = KNOWN._replace(xroutes=KNOWN.xroutes[:1])
+CLIENT: dict[str, Any] = {"status": STATUS | {"offers": []}, "babel": BABEL._replace(known=NO_EXIT)}
+"""A node that is no exit."""
 
 
 def test_all_sections_at_once() -> None:
@@ -122,7 +123,7 @@ def test_what_has_no_answer(request_: bytes) -> None:
 
 
 def test_no_stale_neighbour_is_told() -> None:
-    asked = Asked(status=CLIENT)
+    asked = Asked(**CLIENT)
     asked.figures.know(None, problem="babeld does not answer")
     told = asked.told()
     assert told["neighbours"] == {"node_id": "02000000000a", "babel": {}}
@@ -148,6 +149,8 @@ def test_a_gateway_without_a_daemon_is_known_by_its_announcement() -> None:
 
 def test_an_exit_that_is_withdrawn_is_no_gateway() -> None:
     asked = Asked(status=STATUS | {"offers": STATUS["offers"][1:]})
+    retracted = KNOWN.xroutes[1]._replace(source="2001:db8:43::/56", metric=65534)
+    asked.figures.know(KNOWN._replace(xroutes=(KNOWN.xroutes[0], retracted)))
     told = asked.told()
     assert told["nodeinfo"]["vpn"] is False
     assert told["statistics"]["gateway6"] == "fe80::b"
@@ -160,14 +163,14 @@ def test_an_exit_is_its_own_gateway() -> None:
 
 
 def test_the_gateway_is_the_neighbour_that_is_the_exit() -> None:
-    statistics = Asked(status=CLIENT).told()["statistics"]
+    statistics = Asked(**CLIENT).told()["statistics"]
     assert statistics["gateway6"] == statistics["gateway"] == statistics["gateway_nexthop"] == "fe80::b"
 
 
 def test_an_exit_far_away_is_found_by_its_router_id() -> None:
     far = INSTALLED_DEFAULT._replace(router_id="a2:17:00:ff:fe:5e:10:0e", metric=385, refmetric=96, via="fe80::c")
-    asked = Asked(status=CLIENT)
-    asked.figures.know(KNOWN._replace(defaults=(far,)))
+    asked = Asked(**CLIENT)
+    asked.figures.know(NO_EXIT._replace(defaults=(far,)))
     statistics = asked.told()["statistics"]
     assert statistics["gateway_nexthop"] == "fe80::c"
 
@@ -181,7 +184,7 @@ def test_of_defaults_for_several_sources_the_one_of_the_own_addresses() -> None:
     def default(source: str, via: str, installed: bool = True) -> Route:
         return FALLBACK_DEFAULT._replace(source=source, via=via, refmetric=0, installed=installed)
 
-    asked = Asked(status=CLIENT, addresses={"clients": ("2001:db8:77:5::1",), "mesh0": ("fe80::a",)})
+    asked = Asked(**CLIENT, addresses={"clients": ("2001:db8:77:5::1",), "mesh0": ("fe80::a",)})
     elsewhere = default("2001:db8:42::/48", "fe80::1")
     ours = default("2001:db8:77::/48", "fe80::2")
     any_source = default("::/0", "fe80::3")
@@ -190,7 +193,7 @@ def test_of_defaults_for_several_sources_the_one_of_the_own_addresses() -> None:
         ((elsewhere, any_source), "fe80::3"),
         ((elsewhere, ours._replace(source="2001:db8:77:5::/64", via="fe80::4"), ours), "fe80::4"),
     ):
-        asked.figures.know(KNOWN._replace(defaults=defaults))
+        asked.figures.know(NO_EXIT._replace(defaults=defaults, xroutes=(Xroute("2001:db8:77:5::/64", "::/0", 0),)))
         asked.now += 10
         statistics = asked.told()["statistics"]
         assert (statistics["gateway6"], statistics["gateway_nexthop"]) == (expected, expected)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-
-from reconciler.backends.babel_table import Known
 from reconciler.services.statistics.figures import Figures
-from reconciler.services.statistics.respondd.mesh import is_link_local, mesh_links, router_address
+from reconciler.services.statistics.respondd.mesh import mesh_links, own_addresses, router_address
 from reconciler.services.statistics.respondd.provider import Long, provider
-
-_LOOPBACK = ("127.0.0.1", "::1")
 
 
 @provider("nodeinfo", "network", "mac")
@@ -21,19 +16,8 @@ def mac(figures: Figures) -> str:
 
 @provider("nodeinfo", "network", "addresses")
 def addresses(figures: Figures) -> Long:
-    """Return by which addresses the mesh reaches the node: of its loopback and mesh interfaces, or announced."""
-    babel = figures.babel()
-    announced = _announced(babel.known) if babel is not None else ()
-    inside = {"lo", *(link.name for link in mesh_links(figures))}
-    found = [
-        address
-        for name, ones in figures.addresses().items()
-        for address in ones
-        if not is_link_local(address)
-        and address not in _LOOPBACK
-        and (name in inside or any(ip_address(address) in prefix for prefix in announced))
-    ]
-    return Long(list(dict.fromkeys(found)), list)
+    """Return by which addresses the mesh reaches the node."""
+    return Long(own_addresses(figures), list)
 
 
 @provider("nodeinfo", "network", "mesh_interfaces")
@@ -65,8 +49,3 @@ def router(figures: Figures) -> dict[str, list[str]] | None:
     address = router_address(babel.known.router_id)
     known = {own for link in mesh_links(figures) for own in link.addresses}
     return None if address in known else {"other": [address]}
-
-
-def _announced(known: Known | None) -> tuple[IPv4Network | IPv6Network, ...]:
-    prefixes = (ip_network(one.destination, strict=False) for one in (known.xroutes if known else ()))
-    return tuple(prefix for prefix in prefixes if prefix.prefixlen)
