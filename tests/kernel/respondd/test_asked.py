@@ -162,6 +162,8 @@ def test_a_change_is_told_within_50_ms(asked: Place) -> None:
                 told = as_yanic.read(asking.recv(65536))["neighbours"]["babel"]
                 if ("fe80::b" in told["mesh0"]["neighbours"]) is (number % 2 == 0):
                     break
+                # No more than are answered.
+                time.sleep(0.002)
             took.append(passed(begun))
     assert sorted(took)[len(took) // 2] < 0.05, took
 
