@@ -87,7 +87,7 @@ def theatre(monkeypatch: pytest.MonkeyPatch) -> Theatre:
     """Stand-ins for the parts of the statistics that open sockets."""
     made = Theatre()
     base = "reconciler.services.statistics"
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "live_figures": {"LiveFigures": made.figures()},
         "as_json": {"as_json": lambda figures: {"node": figures.settings.node}},
         "respondd": {"Respondd": made.answer("respondd")},

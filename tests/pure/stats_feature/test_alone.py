@@ -26,6 +26,7 @@ from intent.statistics import (
     PrometheusSettings,
     RespondSettings,
     Statistics,
+    WrittenEndpoint,
 )
 from intent.statistics_json import from_json, to_json
 from reconciler import cli
@@ -198,6 +199,7 @@ FULL = Statistics(
     babel=BabelSource(socket="/run/b", following=Following.DUMP, every_seconds=15, routes=True),
     mesh_interfaces=(MeshInterface(name="mesh0", sort="other"), MeshInterface(name="mesh1")),
     wireguard=("wg0",),
+    endpoints=(WrittenEndpoint(interface="wg0", public_key="k", host="gw.example.org", port=51820),),
     tunnels=("gre0",),
     exits=("2001:db8::/56",),
     firewall=True,
