@@ -71,6 +71,16 @@ class MeshInterface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenEndpoint:
+    """Where the node file says that a WireGuard peer is: ``host``, an IP address or a name, and a UDP port."""
+
+    interface: str
+    public_key: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RespondSettings:
     """Where queries of respondd are answered (UDP port 1001)."""
 
@@ -97,7 +107,8 @@ class Statistics:
     """What statistics a node keeps and gives.
 
     ``mesh_interfaces`` is empty where babeld alone says what they are. ``wireguard`` and ``tunnels`` are names of
-    interfaces, ``exits`` the prefixes that may leave the mesh here as the node file names them.
+    interfaces, ``exits`` the prefixes that may leave the mesh here as the node file names them. ``endpoints`` are those
+    of peers by which it is known whether one has roamed.
     """
 
     node: str
@@ -105,6 +116,7 @@ class Statistics:
     babel: BabelSource | None = None
     mesh_interfaces: tuple[MeshInterface, ...] = ()
     wireguard: tuple[str, ...] = ()
+    endpoints: tuple[WrittenEndpoint, ...] = ()
     tunnels: tuple[str, ...] = ()
     exits: tuple[str, ...] = ()
     firewall: bool = False

@@ -17,6 +17,7 @@ from intent.statistics import (
     PrometheusSettings,
     RespondSettings,
     Statistics,
+    WrittenEndpoint,
 )
 
 
@@ -34,6 +35,7 @@ def from_json(told: Mapping[str, Any]) -> Statistics:
         about=About(**{**about, "location": None if about["location"] is None else Location(**about["location"])}),
         babel=None if babel is None else BabelSource(**{**babel, "following": Following(babel["following"])}),
         mesh_interfaces=tuple(MeshInterface(**one) for one in told["mesh_interfaces"]),
+        endpoints=tuple(WrittenEndpoint(**one) for one in told["endpoints"]),
         **{name: tuple(told[name]) for name in names},
         firewall=told["firewall"],
         respondd=None if respondd is None else RespondSettings(interfaces=tuple(respondd["interfaces"])),

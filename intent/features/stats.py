@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -14,9 +14,9 @@ from intent.feature import Feature, Finding, Holding
 from intent.features.exit import Exit
 from intent.features.firewall import Firewall
 from intent.features.gre import Gre
-from intent.features.links import Links, is_link_name, link_name
+from intent.features.links import LinkPeer, Links, is_link_name, link_name
 from intent.features.mesh import Mesh
-from intent.features.wireguard import WireGuard
+from intent.features.wireguard import Peer, WireGuard
 from intent.fields import BabeldSocket, BabelType, InterfaceName, TrueFalse
 from intent.references import Reference, References
 from intent.resources.resource import Resource
@@ -30,6 +30,7 @@ from intent.statistics import (
     PrometheusSettings,
     RespondSettings,
     Statistics,
+    WrittenEndpoint,
 )
 from intent.statistics_fields import Altitude, Code, FollowText, Latitude, ListenText, Longitude, NodeId, Words
 from intent.validation import Model
@@ -294,6 +295,7 @@ def services(stats: Stats, node: Node, references: References) -> Iterator[Servi
             babel=_babel(stats, mesh),
             mesh_interfaces=inner,
             wireguard=(*made, *(link.name for link in links)),
+            endpoints=tuple(_endpoints(node, links)),
             tunnels=() if gre is None else tuple(tunnel.name for tunnel in gre.root),
             exits=() if exits is None else tuple(str(entry.prefix) for entry in exits.prefixes),
             firewall=node.get(Firewall) is not None,
@@ -341,6 +343,19 @@ def _links(node: Node, references: References) -> tuple[MeshInterface, ...]:
         return ()
     own = references[key].key.public
     return tuple(MeshInterface(name=link_name(own, peer.key()), sort=_sort(peer.type)) for peer in links.peers)
+
+
+def _endpoints(node: Node, links: Iterable[MeshInterface]) -> Iterator[WrittenEndpoint]:
+    """Yield where the file says that peers are; ``links`` are the interfaces of `links`, in its order."""
+    wireguard, written = node.get(WireGuard), node.get(Links)
+    peers: list[tuple[str, Peer | LinkPeer]] = []
+    for interface in () if wireguard is None else wireguard.root:
+        peers += [(interface.name, peer) for peer in interface.peers]
+    # Without the key that their names follow from, no links are known.
+    peers += zip((link.name for link in links), () if written is None else written.peers, strict=False)
+    for name, peer in peers:
+        if (at := peer.endpoint) is not None:
+            yield WrittenEndpoint(interface=name, public_key=peer.public_key, host=at.host, port=at.port)
 
 
 def _sort(type_: BabelType | None) -> str | None:

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from intent.resources import netlink
@@ -19,14 +19,13 @@ from intent.resources import wireguard_uapi as uapi
 from intent.resources.wireguard_names import Endpoint
 from reconciler.backends.wireguard_netlink import KernelWireGuard
 from reconciler.backends.wireguard_uapi import UserspaceWireGuard
+from reconciler.backends.written_endpoints import Expected
 from reconciler.core.errors import BackendError, RejectedError
 
 _TIMESPEC = struct.Struct("=qq")
 """``struct __kernel_timespec``: seconds and nanoseconds since 1970."""
 _NEVER = bytes(_TIMESPEC.size)
 _NANO = 1e9
-
-Expected = Mapping[tuple[str, str], Collection[Endpoint]]
 
 
 class PeerFigures(NamedTuple):

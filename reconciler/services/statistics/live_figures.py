@@ -11,6 +11,7 @@ from intent.statistics import Statistics
 from reconciler.backends.link_counters import LinkAddresses, LinkCounters, LinkFigures
 from reconciler.backends.machine_figures import MachineFigures, SystemFigures
 from reconciler.backends.wireguard_counters import PeerFigures, WireGuardCounters
+from reconciler.backends.written_endpoints import Expected, WrittenEndpoints
 from reconciler.services.statistics import node_id
 from reconciler.services.statistics.figures import BabelFigures
 from reconciler.services.statistics.kept import Kept
@@ -19,6 +20,8 @@ LINKS_SECONDS = 1.0
 ADDRESSES_SECONDS = 2.0
 PEERS_SECONDS = 5.0
 SYSTEM_SECONDS = 1.0
+NAMES_SECONDS = 300.0
+"""For how long the addresses of the names of endpoints count."""
 _STATUS_SECONDS = 2.0
 """After how long the thread that waits for another status looks whether anybody still wants it."""
 _CLOSE_SECONDS = 1.0
@@ -47,7 +50,10 @@ class LiveFigures:
         self._status = status
         self._links = LinkCounters()
         self._addresses = LinkAddresses()
-        self._wireguard = WireGuardCounters(settings.wireguard)
+        written = WrittenEndpoints(settings.endpoints)
+        # Name servers may hang.
+        self._expected: Kept[Expected] = Kept(written.look, written.fixed, NAMES_SECONDS, apart=True)
+        self._wireguard = WireGuardCounters(settings.wireguard, self._expected.get)
         self._kept_links: Kept[Mapping[str, LinkFigures]] = Kept(self._links.look, {}, LINKS_SECONDS)
         self._kept_addresses: Kept[Mapping[str, tuple[str, ...]]] = Kept(self._addresses.look, {}, ADDRESSES_SECONDS)
         # A userspace WireGuard may hang, and many peers take long.
@@ -133,6 +139,7 @@ class LiveFigures:
             self._changed.notify_all()
         if self._follower is not None:
             self._follower.close()
+        self._expected.close(0.0)
         for kept, source in (
             (self._kept_links, self._links),
             (self._kept_addresses, self._addresses),
