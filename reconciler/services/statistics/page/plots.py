@@ -56,14 +56,14 @@ def _cost(minutes: Sequence[_Minute | None]) -> Plot:
     away = [one is not None and one.cost >= INFINITY for one in minutes]
     there = [one for one in costs if one is not None]
     most = max(there, default=0)
-    line = _steps([None if one is None else _height(one, most * 1.15) for one in costs])
+    heights = [None if one is None else _height(one, most * 1.15) for one in costs]
     words = "no samples yet"
     if there:
         low, high = min(there), max(there)
         words = f"cost {low}" if low == high else f"cost from {low} to {high}"
     if any(away):
         words = (f"{words}, " if there else "") + f"unreachable in {_minutes(sum(away))}"
-    return Plot("", line, _marks(away), words)
+    return Plot(_filled(heights), _steps(heights), _marks(away), words)
 
 
 def _heard(minutes: Sequence[_Minute | None]) -> Plot:
@@ -117,8 +117,8 @@ def _filled(heights: Sequence[int | None]) -> str:
 
 
 def _marks(where: Sequence[bool]) -> str:
-    """Return the path of crosses, one for each minute."""
-    return "".join(f"M{number * STEP} {FLOOR - 6}l{STEP} 6m0 -6l-{STEP} 6" for number, is_it in enumerate(where) if is_it)
+    """Return the path of blocks that stand on the floor under the minutes."""
+    return _filled([FLOOR - 6 if is_it else None for is_it in where])
 
 
 def _minutes(count: int) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -26,6 +26,7 @@ from reconciler.services.statistics.page.drawing import Drawing, draw
 from reconciler.services.statistics.page.history import SAMPLE_SECONDS, History
 from reconciler.services.statistics.page.view import view
 
+T = TypeVar("T")
 MOST_STREAMS = 16
 MOST_CONNECTIONS = 64
 CONNECTION_SECONDS = 60.0
@@ -75,10 +76,9 @@ class _Asset(NamedTuple):
 class _Stream:
     """What a stream is still to be sent: of each part the latest only, so that a slow one costs no memory."""
 
-    def __init__(self, parts: Mapping[str, str]) -> None:
-        self.pending = dict(parts)
+    def __init__(self) -> None:
+        self.pending: dict[str, str] = {}
         self.more = asyncio.Event()
-        self.more.set()
 
     def put(self, parts: Mapping[str, str]) -> None:
         self.pending.update(parts)
@@ -89,7 +89,7 @@ class _Connections(web.Server):
     """Connections, of which none lasts for ever and the oldest gives way where there are many."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], object]) -> None:
-        super().__init__(handler, **_LIMITS)  # type: ignore[arg-type]
+        super().__init__(handler, handler_cancellation=True, **_LIMITS)  # type: ignore[arg-type]
         self.streaming: set[asyncio.BaseTransport] = set()
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
@@ -156,10 +156,9 @@ class Server:
                 await self._in_thread(self._sample)
 
     def _sample(self) -> None:
-        babel = _had(self._figures.babel, None)
+        babel, links = _had(self._figures.babel), _had(self._figures.links)
         known = None if babel is None else babel.known
-        links = _had(self._figures.links, {})
-        self._history.take(time.monotonic(), None if known is None else known.neighbours, links)
+        self._history.take(time.monotonic(), None if known is None else known.neighbours, links or {})
 
     async def _following(self) -> None:
         """Draw again when something has changed, for as long as there are streams."""
@@ -206,7 +205,7 @@ class Server:
         if path == "/events":
             return await self._stream(request)
         if path == "/":
-            return _page(request, (await self._drawn()).page)
+            return _page((await self._drawn()).page)
         return _file(request, self._assets[path])
 
     async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -216,8 +215,9 @@ class Server:
         if len(self._streams) >= MOST_STREAMS:
             return _said(503, f"There are {MOST_STREAMS} readers already; try again later.", {"Retry-After": "30"})
         transport, connections = request.transport, self._connections
-        assert transport is not None and connections is not None  # noqa: S101 -- it has just sent a request
-        stream = _Stream({})
+        if transport is None or connections is None:
+            raise ConnectionResetError("the connection is gone")
+        stream = _Stream()
         self._streams.add(stream)
         connections.streaming.add(transport)
         try:
@@ -254,11 +254,11 @@ async def _send(stream: _Stream, response: web.StreamResponse) -> None:
             await response.write(event)
 
 
-def _had(ask: Callable[[], object], otherwise: object) -> object:
+def _had(ask: Callable[[], T]) -> T | None:
     try:
         return ask()
     except (StellwerkError, OSError):
-        return otherwise
+        return None
 
 
 def _assets() -> dict[str, _Asset]:
@@ -272,10 +272,12 @@ def _assets() -> dict[str, _Asset]:
 
 
 def _said(status: int, words: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=words + "\n", headers={**HEADERS, "Cache-Control": "no-store", **(headers or {})})
+    return web.Response(
+        status=status, text=words + "\n", headers={**HEADERS, "Cache-Control": "no-store", **(headers or {})}
+    )
 
 
-def _page(request: web.BaseRequest, text: str) -> web.Response:
+def _page(text: str) -> web.Response:
     response = web.Response(
         text=text, content_type="text/html", charset="utf-8", headers=HEADERS | {"Cache-Control": "no-store"}
     )
@@ -288,7 +290,6 @@ def _file(request: web.BaseRequest, asset: _Asset) -> web.Response:
         body=asset.content, content_type=asset.type, charset="utf-8", headers=HEADERS | {"Cache-Control": "no-cache"}
     )
     response.etag = asset.etag
-    known = request.if_none_match if hasattr(request, "if_none_match") else None
-    if known and any(one.value in (asset.etag, "*") for one in known):
+    if any(one.value in (asset.etag, "*") for one in request.if_none_match or ()):
         return web.Response(status=304, headers=HEADERS | {"Cache-Control": "no-cache", "ETag": f'"{asset.etag}"'})
     return response

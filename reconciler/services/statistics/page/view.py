@@ -61,7 +61,7 @@ class PeerRow(NamedTuple):
 
 
 class WayRow(NamedTuple):
-    """A way on which traffic leaves. ``routes`` is empty where this node is the exit itself."""
+    """The best way on which traffic of a source prefix leaves by a neighbour, and how many others there are."""
 
     source: str
     family: str
@@ -108,12 +108,15 @@ class _Asking:
 def view(figures: Figures, history: History, now: float, wall: float) -> View:
     """Return what the page says now, by the clock of the history and by the time of day."""
     asking, settings = _Asking(), figures.settings
+    no_links: Mapping[str, LinkFigures] = {}
+    no_addresses: Mapping[str, tuple[str, ...]] = {}
+    no_peers: tuple[PeerFigures, ...] = ()
     babel = asking.get("babel", figures.babel, None)
     known = None if babel is None else babel.known
     status = asking.get("status", figures.status, None)
-    links = asking.get("links", figures.links, {})
-    addresses = asking.get("addresses", figures.addresses, {})
-    peers = asking.get("wireguard", figures.peers, ())
+    links = asking.get("links", figures.links, no_links)
+    addresses = asking.get("addresses", figures.addresses, no_addresses)
+    peers = asking.get("wireguard", figures.peers, no_peers)
     neighbours = () if known is None else known.neighbours
     since = history.since
     return View(
@@ -172,7 +175,13 @@ def _health(status: Mapping[str, Any]) -> Verdict:
     reasons = status["health"]["reasons"]
     if status["health"]["state"] == "healthy":
         return Verdict("Does all of it work?", "Yes", "healthy", "good", "state")
-    return Verdict("Does all of it work?", f"No, for {plural(len(reasons), 'reason')}", "degraded", "bad", "state")
+    return Verdict(
+        "Does all of it work?",
+        "No: 1 thing does not" if len(reasons) == 1 else f"No: {len(reasons)} things do not",
+        "degraded",
+        "bad",
+        "state",
+    )
 
 
 def _reached(babel: BabelFigures) -> Verdict:
@@ -243,5 +252,3 @@ def _link_rows(
         LinkRow(name, role, links.get(name), tuple(addresses.get(name, ()))[:8], history.rate(name))
         for name, role in list(roles.items())[:MOST_ROWS]
     )
-
-
