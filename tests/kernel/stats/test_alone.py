@@ -1,0 +1,125 @@
+"""A process that keeps the statistics of a node alone, beside a real babeld."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.host import Host, until
+from tests.kernel.daemon.running import STELLWERK, Program, Programs
+from tests.kernel.stats.conftest import ALONE, alone, asked, babel, neighbours
+
+LARGEST_KIB = 35 * 1024
+
+
+def resident(program: Program) -> dict[str, int]:
+    """Return what of a process is in memory, in KiB, and the parts of it (proc(5))."""
+    lines = Path(f"/proc/{program.pid}/status").read_text().splitlines()
+    wanted = ("VmRSS", "RssAnon", "RssFile")
+    return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name in wanted}
+
+
+def test_it_answers_from_little_memory(node: Host, start: Programs) -> None:
+    babel(node)
+    program = alone(start, node.node_file(ALONE))
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    for _ in range(200):
+        told = asked(node)
+    assert told["nodeinfo"]["hostname"] == "roof-1"
+    assert told["nodeinfo"]["software"]["babeld"]["version"]
+    found = resident(program)
+    print(found)
+    assert found["VmRSS"] <= LARGEST_KIB, found
+    modules = Path(f"/proc/{program.pid}/maps").read_text()
+    assert "pydantic" not in modules
+    assert program.end() == 0
+    assert "Traceback" not in program.said()
+
+
+def test_it_is_asked_over_its_socket(node: Host, start: Programs) -> None:
+    babel(node)
+    alone(start, node.node_file(ALONE))
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    said = node.stellwerk("stats", "--json", *node.state())
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert [one["interface"] for one in told["babel"]["known"]["neighbours"]] == ["mesh0"]
+    assert told["reconciler"] is None
+    shown = node.stellwerk("stats", *node.state())
+    assert shown.code == 0
+    assert "neighbour" in shown.out
+    assert node.stellwerk("status", *node.state()).code == 1
+
+
+def test_a_second_one_is_told_and_the_first_goes_on(node: Host, start: Programs) -> None:
+    babel(node)
+    file = node.node_file(ALONE)
+    alone(start, file)
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    second = alone(start, file)
+    assert second.wait() == 4
+    assert "another daemon listens" in second.said()
+    assert len(neighbours(node)) == 1
+
+
+def test_the_file_is_followed_and_a_wrong_one_is_not(node: Host, start: Programs) -> None:
+    babel(node)
+    file = node.node_file(ALONE)
+    program = alone(start, file)
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    node.node_file(ALONE.replace("[mesh0]", "[mesh 0]"))
+    until(lambda: "event=refused" in program.said(), "the refusal in the log")
+    assert "node.yaml:6" in program.said()
+    assert len(neighbours(node)) == 1
+    node.node_file(ALONE.replace("roof-1", "roof-2"))
+    until(lambda: asked(node).get("nodeinfo", {}).get("hostname") == "roof-2", "the other name")
+    program.process.send_signal(signal.SIGHUP)
+    assert asked(node)["nodeinfo"]["hostname"] == "roof-2"
+    # What would answer for nothing ends, and the process waits for the file.
+    node.node_file("version: 1\nnode: roof-2\n")
+    until(lambda: not asked(node), "no answer")
+    node.node_file(ALONE)
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer again")
+    assert program.end(signal.SIGINT) == 0
+
+
+def test_babeld_comes_later_goes_and_comes_again(node: Host, start: Programs) -> None:
+    alone(start, node.node_file(ALONE))
+    until(lambda: bool(asked(node)), "an answer without a babeld")
+    assert neighbours(node) == []
+    babel(node)
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    node.end()
+    until(lambda: neighbours(node) == [], "no neighbour without a babeld")
+
+
+def test_nobody_needs_to_be_root(node: Host, start: Programs, tmp_path: Path) -> None:
+    """Port 1001 takes a right of its own (CAP_NET_BIND_SERVICE); here the namespace asks for none."""
+    babel(node)
+    node.socket.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() == "root" and folder != Path("/tmp") and Path("/tmp") in folder.parents:
+            folder.chmod(0o755)
+    node.namespace.run(lambda: Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1000"))
+    file = node.node_file(ALONE)
+    nobody = 65534
+    log = tmp_path / "said"
+
+    def begin() -> subprocess.Popen[bytes]:
+        with log.open("wb") as said:
+            command = (*STELLWERK, "stats", str(file), "--socket", str(tmp_path / "no-right" / "socket"))
+            return subprocess.Popen(command, user=nobody, group=nobody, extra_groups=(), stdout=said, stderr=said)
+
+    process = node.namespace.run(begin)
+    try:
+        until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+        assert "no control socket" in log.read_text()
+        assert os.stat(f"/proc/{process.pid}").st_uid == nobody
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
