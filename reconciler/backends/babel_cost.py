@@ -106,5 +106,5 @@ class Choice:
 
     def _change(self, now: float) -> None:
         self.mode = Following.DUMP if self.mode is Following.MONITOR else Following.MONITOR
-        self._better_since = None
+        self._better_since, self._decided = None, True
         self._stays_until = now + STAY_SECONDS

@@ -57,6 +57,10 @@ class Entries(Generic[T]):
         """Return whether there is one with this identifier or in this place."""
         return told.identifier in self._lines or told.place in self._identifiers
 
+    def has_place(self, place: bytes) -> bool:
+        """Return whether there is one in this place."""
+        return place in self._identifiers
+
     def put(self, told: T, line: bytes) -> list[T]:
         """Keep an object, and return what it comes instead of.
 
@@ -65,8 +69,16 @@ class Entries(Generic[T]):
         """
         identifier, place = told.identifier, told.place
         gone = []
-        if (before := self.remove(identifier)) is not None:
+        if (former := self._lines.get(identifier)) is not None:
+            before = self._read(former)
             gone.append(before)
+            self._kept.discard(former)
+            if before.place == place:
+                # Nearly always.
+                self._lines[identifier] = line
+                self._kept.add(line)
+                return gone
+            del self._lines[identifier], self._identifiers[before.place]
         if (other := self._identifiers.get(place)) is not None and (removed := self.remove(other)) is not None:
             gone.append(removed)
         self._lines[identifier] = line

@@ -39,7 +39,7 @@ _NEIGHBOUR = re.compile(
     % (_VERB, _POINTER, _ADDRESS, _NAME, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _END)
 )
 _INTERFACE = re.compile(
-    rb"%b interface (%b) up (true|false)(?: ipv6 (%b))?(?: ipv4 (%b))?%b" % (_VERB, _NAME, _ADDRESS, _ADDRESS, _END)
+    rb"%b interface (%b) up (true|false)(?: ipv6 (%b))?(?: ipv4 (%b))?$" % (_VERB, _NAME, _ADDRESS, _ADDRESS)
 )
 _XROUTE = re.compile(
     rb"%b xroute (\S{1,100}) prefix (%b) from (%b) metric (%b)%b" % (_VERB, _PREFIX, _PREFIX, _NUMBER, _END)
@@ -74,11 +74,6 @@ class RouteWords(NamedTuple):
         return b"%b %b %b %b" % (self.destination, self.source, self.via, self.interface)
 
     @property
-    def fields(self) -> tuple[bytes, ...]:
-        """All that the line says of the route."""
-        return self[2:]
-
-    @property
     def reachable(self) -> bool:
         """Whether the metric is not infinity."""
         return int(self.metric) < INFINITY
@@ -109,11 +104,6 @@ class Event(NamedTuple):
     place: bytes
     row: Interface | Neighbour | Xroute
 
-    @property
-    def fields(self) -> Interface | Neighbour | Xroute:
-        """All that the line says."""
-        return self.row
-
 
 def kind_of(line: bytes) -> bytes:
     """Return the kind of object that a line is of. Raises ValueError where it is none of babeld's."""
@@ -133,6 +123,9 @@ def parse(line: bytes) -> Event | RouteWords | None:
 
     Raises ValueError for what babeld does not write.
     """
+    # Most are of this kind, and many of them change at once where a neighbour is lost.
+    if (match := _ROUTE.match(line)) is not None:
+        return RouteWords(*match.groups())
     kind = kind_of(line)
     if kind == b"route":
         return route_words(line)
@@ -145,8 +138,9 @@ def event(line: bytes) -> Event:
 
 
 def canonical(line: bytes) -> bytes:
-    """Return the line of a known kind with the known fields alone. Raises ValueError where one is missing."""
-    return _canonical(line, _FIELDS[kind_of(line)])
+    """Return the line without the fields that are not known. Raises ValueError where it is none of babeld's."""
+    kind = kind_of(line)
+    return _canonical(line, _FIELDS[kind]) if kind in _FIELDS else line
 
 
 class Lines:
@@ -190,7 +184,9 @@ _FIELDS = {
 
 
 def _match(pattern: re.Pattern[bytes], fields: tuple[bytes, ...], line: bytes) -> re.Match[bytes]:
-    match = pattern.match(line) or pattern.match(_canonical(line, fields))
+    match = pattern.match(line)
+    if match is None:
+        match = pattern.match(_canonical(line, fields))
     if match is None:
         raise ValueError("no line of babeld's")
     return match

@@ -140,7 +140,7 @@ class BabelTable:
         try:
             if len(line) > LONGEST_LINE_BYTES:
                 raise ValueError("too long")
-            self._apply(line)
+            self._apply(canonical(line) if len(line) > _LONGEST_KEPT_BYTES else line)
         except ValueError:
             self.refused_lines_total += 1
 
@@ -148,8 +148,6 @@ class BabelTable:
         told = parse(line)
         if told is None:
             return
-        if len(line) > _LONGEST_KEPT_BYTES:
-            line = canonical(line)
         if isinstance(told, Event):
             self._apply_event(told, line)
         elif self._keeps_routes or told.destination in DEFAULTS:
@@ -160,18 +158,18 @@ class BabelTable:
         self._replace(event.kind, *([(one.identifier, one.row) for one in some] for some in (gone, come)))
 
     def _apply_route(self, words: RouteWords, line: bytes) -> None:
-        if not self._routes.has(words):
+        if not self._routes.has_place(words.place):
             # Read once of each: the later lines have the same prefixes and addresses.
             words.row()
         gone, come = self._keep(self._routes, words, line)
-        for one in gone:
-            self._tally.count(one, -1)
-        for one in come:
-            self._tally.count(one, 1)
-        if [one.fields for one in gone] != [one.fields for one in come]:
+        if len(gone) == len(come) == 1 and gone[0][1:] == come[0][1:]:
+            return
+        if gone or come:
             self._known = None
             self.route_changes += 1
-            self._replace(b"route", *([_default(one) for one in some if _is_default(one)] for some in (gone, come)))
+            self._tally.exchange(gone, come)
+            if any(one.destination in DEFAULTS for one in (*gone, *come)):
+                self._replace(b"route", _defaults(gone), _defaults(come))
 
     def _replace(self, kind: bytes, gone: list[_Identified], come: list[_Identified]) -> None:
         """Have new rows instead of others, of what is told to everybody."""
@@ -222,12 +220,8 @@ class _Routes(Sequence[Route]):
         return route_words(self._lines[index]).row()
 
 
-def _is_default(words: RouteWords) -> bool:
-    return words.destination in DEFAULTS and words.reachable
-
-
-def _default(words: RouteWords) -> _Identified:
-    return words.identifier, words.row()
+def _defaults(routes: list[RouteWords]) -> list[_Identified]:
+    return [(one.identifier, one.row()) for one in routes if one.destination in DEFAULTS and one.reachable]
 
 
 def _order_of_default(row: Route) -> tuple[Any, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from reconciler.backends.babel_lines import RouteWords
 from reconciler.backends.babel_rows import RouteCounts
 
@@ -14,8 +16,14 @@ class RouteTally:
         # How many reachable routes each router announces.
         self._routers: dict[bytes, int] = {}
 
-    def count(self, words: RouteWords, by: int) -> None:
-        """Count a route: by 1 when it comes, by -1 when it goes."""
+    def exchange(self, gone: Collection[RouteWords], come: Collection[RouteWords]) -> None:
+        """Count routes that come instead of others."""
+        for words in gone:
+            self._count(words, -1)
+        for words in come:
+            self._count(words, 1)
+
+    def _count(self, words: RouteWords, by: int) -> None:
         if not words.reachable:
             self._unreachable += by
             return
