@@ -27,8 +27,8 @@ IFA_ADDRESS = 1
 IFA_LOCAL = 2
 IFA_FLAGS = 8
 IFA_F_DADFAILED = 0x08
-IFF_RUNNING = 0x40
-"""Up, and its operational state is up or unknown: many drivers know none (Documentation/networking/operstates.rst)."""
+IFF_LOWER_UP = 1 << 16
+"""Up and with a carrier. IFF_RUNNING says so too, up to a second later (Documentation/networking/operstates.rst)."""
 
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -36,6 +36,9 @@ _ATTRIBUTE = struct.Struct("=HH")
 _STATS64 = struct.Struct("=8Q")
 """The first eight of ``struct rtnl_link_stats64``: packets, bytes, errors and drops, received and sent in turn."""
 _MAC_BYTES = 6
+IFLA_EXT_MASK = 29
+RTEXT_FILTER_SKIP_STATS = 1 << 3
+_WITHOUT_COUNTERS = struct.pack("=HHI", 8, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
 
 
 class LinkFigures(NamedTuple):
@@ -120,11 +123,6 @@ class LinkAddresses:
         return {_IFINFOMSG.unpack_from(row)[2]: netlink.text(_attributes(row)[IFLA_IFNAME]) for row in rows}
 
 
-IFLA_EXT_MASK = 29
-RTEXT_FILTER_SKIP_STATS = 1 << 3
-_WITHOUT_COUNTERS = struct.pack("=HHI", 8, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
-
-
 def _opened() -> NetlinkSocket:
     connection = NetlinkSocket(socket.NETLINK_ROUTE)
     # Opened now, it asks this thread's network namespace whoever uses it.
@@ -143,7 +141,7 @@ def _link(row: bytes) -> LinkFigures:
         name=netlink.text(said[IFLA_IFNAME]),
         kind=netlink.text(info.get(IFLA_INFO_KIND, b"")),
         mac=_mac(said.get(IFLA_ADDRESS, b"")),
-        up=bool(flags & IFF_RUNNING),
+        up=bool(flags & IFF_LOWER_UP),
         rx_bytes=rx_bytes,
         rx_packets=rx_packets,
         rx_errors=rx_errors,
