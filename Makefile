@@ -15,7 +15,7 @@ DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-to
 
 # How many processes run the tests of a tier. In namespaces they mostly wait; emulated processors are slow.
 PURE_AT_ONCE := 2
-KERNEL_AT_ONCE := 8
+KERNEL_AT_ONCE := 6
 FULL_AT_ONCE := 2
 
 # What is measured beside Stellwerk, but not used by it; ifstate has an environment of its own.

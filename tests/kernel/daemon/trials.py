@@ -89,7 +89,7 @@ class Scene:
 
 def confirmed_alone(scene: Scene) -> None:
     scene.alone()
-    scene.begin()
+    scene.begin(60)
     code, said = scene.say("status")
     assert code in (0, 2)
     assert "on trial" in said
@@ -103,7 +103,7 @@ def confirmed_alone(scene: Scene) -> None:
 
 def confirmed_by_a_daemon(scene: Scene) -> None:
     daemon = scene.daemon()
-    scene.begin()
+    scene.begin(60)
     assert scene.say("confirm") == (0, "confirmed: the change stays\n")
     # What was given by hand holds until the node file changes, also over a restart.
     assert daemon.until_synced()["intent"]["by_hand"]
@@ -252,7 +252,7 @@ def holder_killed_then_run(scene: Scene) -> None:
 
 def daemon_killed_and_back_in_time(scene: Scene) -> None:
     scene.daemon()
-    scene.begin(10)
+    scene.begin(20)
     _kill(scene)
     daemon = scene.start.daemon(scene.file)
     daemon.until(lambda status: status["trial"] is not None, "the trial that goes on")
