@@ -7,14 +7,14 @@ import socket
 import threading
 import time
 import zlib
-from http.client import HTTPResponse
+from http.client import HTTPResponse, IncompleteRead
 from typing import Any
 
 import pytest
 
 from reconciler.core.errors import OccupiedError, StaleError, StellwerkError
 from reconciler.services.statistics.page import StatusPage, server
-from tests.figures import KNOWN, NEIGHBOURS, FakeFigures
+from tests.figures import KNOWN, NEIGHBOURS, SYSTEM, FakeFigures
 from tests.kernel.status_page.conftest import Served, settings
 
 
@@ -223,3 +223,19 @@ def test_a_port_that_is_taken_and_an_address_that_is_not_there(served: Served) -
         with pytest.raises(error, match=advice):
             page.start()
         page.close()
+
+
+def test_a_fault_in_drawing_cuts_who_looks_and_ends_nothing(served: Served) -> None:
+    stream = served.ask("/events")
+    event(stream)
+    served.figures.set(system=ZeroDivisionError("a fault"))
+    with pytest.raises(IncompleteRead):
+        stream.read()
+    served.figures.set(system=SYSTEM)
+    deadline = time.monotonic() + 20
+    while (again := served.ask("/events")).status != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert event(again)[0] == "parts"
+    served.figures.know(KNOWN._replace(neighbours=()))
+    assert "neighbours" in event(again)[1]
+    again.close()

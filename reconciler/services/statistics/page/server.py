@@ -170,7 +170,17 @@ class Server:
             if seen != before or loop.time() >= self._drawn_at + REFRESH_SECONDS:
                 await asyncio.sleep(self._drawn_at + BETWEEN_SECONDS - loop.time())
                 seen = self._figures.changes()
-                await self._draw()
+                try:
+                    await self._draw()
+                except Exception:  # a fault of the program: who looks is told, rather than shown old figures as new
+                    log.exception("the status page could not be drawn")
+                    self._cut_streams()
+                    await asyncio.sleep(REFRESH_SECONDS)
+
+    def _cut_streams(self) -> None:
+        for transport in [] if self._connections is None else list(self._connections.streaming):
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
 
     async def _drawn(self) -> Drawing:
         """Return the page as it was at most a second ago."""

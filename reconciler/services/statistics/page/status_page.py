@@ -26,6 +26,7 @@ class StatusPage:
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] = lambda: None
         self._bound = Listen(address="", port=0)
+        self._serving = False
 
     @property
     def url(self) -> str:
@@ -45,6 +46,11 @@ class StatusPage:
         )
         self._thread.start()
         ready.wait()
+        if not self._serving:
+            self.close()
+            raise BackendError(
+                f"the status page cannot be at {place(self._bound)}: it could not start; the log says why"
+            )
 
     def close(self) -> None:
         """End, within moments: streams are cut."""
@@ -60,6 +66,7 @@ class StatusPage:
         try:
             try:
                 await server.start(listener)
+                self._serving = True
             finally:
                 ready.set()
             await over.wait()
