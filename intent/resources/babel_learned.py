@@ -33,6 +33,51 @@ class _Concern(NamedTuple):
     way: bool
 
 
+_TOLD = re.compile(
+    rb"(add|change|flush) route (\S+) prefix (\S+/\d+ from \S+/\d+) installed (yes|no) id ([0-9a-f:]{1,64}) "
+    rb"metric (\d+) "
+)
+
+
+class Watch:
+    """Says of the lines that babeld tells one by one which bring something new of concern.
+
+    That is by what was announced here when it was made; for one thread, which need not be the one that looks.
+    """
+
+    def __init__(self, announced: Announced) -> None:
+        self._announced = announced
+        self._concerns: dict[bytes, bool] = {}
+        self._states: dict[bytes, tuple[bytes, bytes, bytes, bool]] = {}
+
+    def hear(self, line: bytes) -> bool:
+        """Return whether a route of concern came, went, or is used or reachable otherwise than before."""
+        _, _, rest = line.partition(b" prefix ")
+        prefixes, _, _ = rest.partition(b" installed ")
+        try:
+            concerns = self._concerns[prefixes]
+        except KeyError:
+            if len(self._concerns) > _MOST_REMEMBERED:
+                self._concerns.clear()
+            concerns = self._concerns[prefixes] = _decide(self._announced, prefixes) is not None
+        return concerns and self._is_new(line)
+
+    def _is_new(self, line: bytes) -> bool:
+        match = _TOLD.match(line)
+        if match is None:
+            return False
+        verb, identifier, prefixes, installed, router_id, metric = match.groups()
+        if verb == b"flush":
+            return self._states.pop(identifier, None) is not None
+        state = prefixes, installed, router_id, int(metric) < INFINITY
+        if self._states.get(identifier) == state:
+            return False
+        if len(self._states) > _MOST_REMEMBERED:
+            self._states.clear()
+        self._states[identifier] = state
+        return True
+
+
 class LearnedRoutes:
     """What is of concern among the learned routes of one babeld, dump after dump."""
 
@@ -40,6 +85,16 @@ class LearnedRoutes:
         self._ours: tuple[frozenset[Prefixes], frozenset[str]] = frozenset(), frozenset()
         self._announced = Announced(())
         self._decided: dict[bytes, _Concern | None] = {}
+        self._watch = Watch(self._announced)
+        self._watched = False
+
+    def watch(self) -> Watch:
+        """Return what says of single lines whether they are of concern, as of the last dump; the same until it is not.
+
+        It knows the routes of the dump for which it was made.
+        """
+        self._watched = True
+        return self._watch
 
     def of_concern(
         self,
@@ -61,6 +116,8 @@ class LearnedRoutes:
         best: dict[tuple[Prefixes, str], RouteRow] = {}
         ways = Ways()
         for line, concern in self._touching(lines):
+            if not self._watched:
+                self._watch.hear(line)
             row = _read(socket, line, concern.touch or _NOTHING)
             if row is None or row.router_id in own_ids or (row.metric >= INFINITY and not row.installed):
                 continue
@@ -85,6 +142,7 @@ class LearnedRoutes:
         if (ours, exits) != self._ours:
             self._ours, self._announced = (ours, exits), Announced(ours, exits)
             self._decided.clear()
+            self._watch, self._watched = Watch(self._announced), False
 
     def _touching(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, _Concern]]:
         decided = self._decided
@@ -97,20 +155,21 @@ class LearnedRoutes:
             try:
                 concern = decided[prefixes]
             except KeyError:
-                concern = decided[prefixes] = self._decide(prefixes)
+                concern = decided[prefixes] = _decide(self._announced, prefixes)
             if concern is not None and line.startswith(b"add route "):
                 yield line, concern
 
-    def _decide(self, prefixes: bytes) -> _Concern | None:
-        match = _PREFIXES.fullmatch(prefixes)
-        if match is None:
-            return None
-        try:
-            route = Prefixes(normal(match[1]), normal(match[2]))
-            concern = _Concern(self._announced.touched_by(route), self._announced.is_way_of_clients(route))
-        except ValueError:
-            return None
-        return concern if concern.touch is not None or concern.way else None
+
+def _decide(announced: Announced, prefixes: bytes) -> _Concern | None:
+    match = _PREFIXES.fullmatch(prefixes)
+    if match is None:
+        return None
+    try:
+        route = Prefixes(normal(match[1]), normal(match[2]))
+        concern = _Concern(announced.touched_by(route), announced.is_way_of_clients(route))
+    except ValueError:
+        return None
+    return concern if concern.touch is not None or concern.way else None
 
 
 def _order(row: RouteRow) -> tuple[bool, bool, int, str, str]:

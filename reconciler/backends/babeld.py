@@ -10,14 +10,14 @@ from typing import ClassVar
 
 from intent.resources.babel_daemon import AwaitBabeld, RestartBabeld
 from intent.resources.babel_interface import AddBabelInterface, FlushBabelInterface
-from intent.resources.babel_learned import LearnedRoutes
+from intent.resources.babel_learned import LearnedRoutes, Watch
 from intent.resources.babel_requests import AwaitWithdrawal, AwaitXroute
 from intent.resources.babel_wire import BabelContext, DaemonRow, InterfaceRow, RouteRow, XrouteRow
 from intent.resources.resource import Request
 from reconciler.backends.babeld_client import Connection, hired
 from reconciler.backends.babeld_news import Babelds, BabelNews
 from reconciler.backends.babeld_process import configured_interfaces, exits_configured, started_with
-from reconciler.backends.babeld_session import Session, dump_of, rows_in
+from reconciler.backends.babeld_session import Session, rows_in
 from reconciler.backends.babeld_socket import NotRunningError
 from reconciler.core.backend import Backend, Dump, Partitions
 from reconciler.core.errors import BackendError, UnsupportedError
@@ -72,7 +72,9 @@ class Babeld(Backend):
             try:
                 connection = self._babelds.connection(address)
                 self._babelds.seen(connection)
+                told = self._babelds.told(address)
                 rows += self._rows(connection)
+                self._babelds.seen(connection, told)
             except NotRunningError:
                 continue
             except BackendError as exc:
@@ -109,7 +111,7 @@ class Babeld(Backend):
         files = None if pid is None else started_with(pid)
         yield DaemonRow(connection.address, connection.version, connection.router_id, pid, files)
         names = None if pid is None or files is None else configured_interfaces(pid, files)
-        lines = dump_of(connection)
+        lines = connection.dump()
         rows = rows_in(lines, connection)
         for row in rows:
             if isinstance(row, InterfaceRow) and names is not None:
@@ -117,6 +119,7 @@ class Babeld(Backend):
             yield row
         learned = self._learned.setdefault(connection.address, Learned())
         yield from learned.rows(connection, lines, rows, exits_configured(files or ()))
+        self._babelds.client(connection.address).concern.watch(learned.watch())
 
 
 class Learned:
@@ -136,8 +139,12 @@ class Learned:
         """
         with hired(address) as client:
             connection = client.connection(timeout_seconds)
-            lines = dump_of(connection)
+            lines = connection.dump()
             return self.rows(connection, lines, rows_in(lines, connection))
+
+    def watch(self) -> Watch:
+        """Return what says of single lines whether they are of concern, as of the last dump."""
+        return self._routes.watch()
 
     def rows(
         self,

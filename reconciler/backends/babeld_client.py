@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from intent.statistics import BabelSource
+from reconciler.backends.babeld_concern import Concern
 from reconciler.backends.babeld_exchange import Exchange, Job, Peer
+from reconciler.backends.babeld_following import Follower, Knowledge
 from reconciler.backends.babeld_keeper import ANSWER_SECONDS, Keeper
 from reconciler.backends.babeld_process import Identity
 from reconciler.backends.babeld_socket import Answer, check_address, check_command
@@ -45,6 +48,13 @@ class Connection:
         check_command(line)
         return self._client.command(self.peer, line, self._client.allowance(self._patience_seconds))
 
+    def dump(self) -> list[bytes]:
+        """Return what babeld has, in the lines of its ``dump``: from memory while it tells every change by itself.
+
+        What it did because of a command is in there as soon as that is answered. Raises UnreachableError.
+        """
+        return self._client.dump(self.peer, self._client.allowance(self._patience_seconds))
+
 
 class Client:
     """The connection to the babeld at an address, which is ``[::1]:PORT`` or an absolute path (else RejectedError).
@@ -56,7 +66,9 @@ class Client:
     def __init__(self, address: str) -> None:
         check_address(address)
         self.address = address
-        self._exchange = Exchange(address)
+        self._exchange = exchange = Exchange(address)
+        self.knowledge = Knowledge(exchange.ring, exchange.trouble)
+        self.concern = Concern(exchange.stirred)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -69,7 +81,7 @@ class Client:
             exchange.failed(exchange.problem, wanted=True)
             exchange.ended = False
             exchange.bell = exchange.bell or Bell()
-            keeper = Keeper(self.address, exchange, exchange.bell)
+            keeper = Keeper(exchange, exchange.bell, self.knowledge, self.concern)
             self._thread = threading.Thread(target=keeper.run, name=f"babeld {self.address}", daemon=True)
             self._thread.start()
 
@@ -154,6 +166,15 @@ class Client:
             raise job.error or UnreachableError(f"babeld at {self.address} gave no answer")
         return job.answer
 
+    def dump(self, peer: Peer, patience_seconds: float) -> list[bytes]:
+        """Return the lines of this peer's dump, from memory while it tells every change. Raises UnreachableError."""
+        if (known := self.knowledge.dump_of(peer)) is not None:
+            return known
+        answer = self.command(peer, b"dump", patience_seconds)
+        if answer.end != "ok":
+            raise UnreachableError(f"babeld at {self.address} answered `dump` with {answer.end[:60]!r}")
+        return answer.lines
+
     def _attempt(self, patience_seconds: float) -> int:
         """Return the number of the first attempt whose result is fresh, and have it made now."""
         exchange = self._exchange
@@ -235,10 +256,18 @@ def dump_lines(address: str, timeout_seconds: float) -> list[bytes]:
     deadline = time.monotonic() + timeout_seconds
     with hired(address) as client:
         peer = client.connection(timeout_seconds).peer
-        answer = client.command(peer, b"dump", max(0.0, deadline - time.monotonic()))
-    if answer.end != "ok":
-        raise UnreachableError(f"babeld at {address} answered `dump` with {answer.end[:60]!r}")
-    return answer.lines
+        return client.dump(peer, max(0.0, deadline - time.monotonic()))
+
+
+def follow(source: BabelSource, listener: Callable[[], None] | None = None) -> Follower:
+    """Follow a babeld from now on, whether it runs or not, and return what gives all that is known of it.
+
+    ``listener`` is called at each change, from the thread that reads babeld: it must not wait. Raises RejectedError.
+    """
+    client = hire(source.socket)
+    follower = Follower(client.knowledge, source, listener, lambda: dismiss(client))
+    client.start()
+    return follower
 
 
 def _namespace() -> int | None:

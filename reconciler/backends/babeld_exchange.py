@@ -87,8 +87,17 @@ class Exchange:
 
     def ring(self) -> None:
         """Wake the thread."""
-        if self.bell is not None:
-            self.bell.ring()
+        if (bell := self.bell) is not None:
+            bell.ring()
+
+    def trouble(self) -> str:
+        """Return in words what keeps babeld from being heard."""
+        with self.changed:
+            if self.wire is not None and self.owing_since is not None:
+                return str(self.wire.overdue(time.monotonic() - self.owing_since))
+            if self.peer is not None:
+                return f"babeld at {self.address} has not told afresh what it knows"
+            return str(self.problem)
 
     def obey(self) -> None:
         """Raise what callers want of the thread."""
@@ -136,15 +145,16 @@ class Exchange:
         with self.changed:
             self.doubtful = doubtful
 
-    def came(self, greeting: Greeting) -> None:
+    def came(self, greeting: Greeting) -> Peer:
         """Note that babeld works on this connection."""
         with self.changed:
             self.owing_since = None
             if self.disappointed or self._told != (True, self.process):
                 self._tell(True)
-            self.peer = Peer(greeting, self.process, self.news)
+            self.peer = peer = Peer(greeting, self.process, self.news)
             self.decided = self.begun
             self.changed.notify_all()
+            return peer
 
     def next_job(self) -> Job | None:
         """Return the command to send; it stays the first until it is answered."""
@@ -157,10 +167,21 @@ class Exchange:
             self.jobs.popleft()
             job.answer = answer
             self.answer_seconds = seconds
+            self.settled()
+
+    def settled(self) -> None:
+        """Note that babeld owes nothing any more."""
+        with self.changed:
             self.owing_since = None
             if self.disappointed:
                 self._tell(True)
             self.changed.notify_all()
+
+    def stirred(self, words: str) -> None:
+        """Note what babeld itself told that is of concern."""
+        with self.changed:
+            name = "babeld" if self.process is None else f"babeld (process {self.process[0]})"
+            self._say(f"{name} tells that {words}")
 
     def failed(self, problem: BackendError, *, wanted: bool = False) -> None:
         """Note that there is no connection, and why; ``wanted`` is whether callers asked for that."""
@@ -192,6 +213,10 @@ class Exchange:
             self.disappointed = False
             self._before = self.process
         self._told = (there, self.process if there else None)
+        self._say(self.words)
+
+    def _say(self, words: str) -> None:
+        self.words = words
         self.news += 1
         for listener in self.listeners:
             listener()

@@ -12,7 +12,11 @@ import select
 import time
 from contextlib import closing
 
-from reconciler.backends.babeld_exchange import AnewError, EndedError, Exchange
+from reconciler.backends.babeld_choice import Choice
+from reconciler.backends.babeld_concern import Concern
+from reconciler.backends.babeld_exchange import AnewError, EndedError, Exchange, Peer
+from reconciler.backends.babeld_following import Knowledge
+from reconciler.backends.babeld_pursuit import Pursuit
 from reconciler.backends.babeld_socket import Answer, Wire
 from reconciler.backends.bell import Bell
 from reconciler.core.errors import BackendError, UnreachableError
@@ -35,10 +39,13 @@ _PROOF = b"dump"
 class Keeper:
     """What runs in the thread."""
 
-    def __init__(self, address: str, exchange: Exchange, bell: Bell) -> None:
-        self._address = address
+    def __init__(self, exchange: Exchange, bell: Bell, knowledge: Knowledge, concern: Concern) -> None:
+        self._address = exchange.address
         self._exchange = exchange
         self._bell = bell
+        self._knowledge = knowledge
+        self._concern = concern
+        self._choice = Choice()
         self._failures = 0
         self._wire: Wire | None = None
         self._connected_before = False
@@ -52,15 +59,18 @@ class Keeper:
                 except AnewError:
                     error = UnreachableError(f"another connection to babeld at {self._address} was wanted: look again")
                     self._exchange.failed(error, wanted=True)
+                    self._knowledge.closed()
         except EndedError:
             error = UnreachableError(f"the connection to babeld at {self._address} was closed")
             self._exchange.failed(error, wanted=True)
+            self._knowledge.closed()
 
     def _converse_and_pause(self) -> None:
         try:
             self._converse()
         except BackendError as exc:
             self._exchange.failed(exc.with_traceback(None))
+            self._knowledge.lost()
         self._pause()
 
     def _converse(self) -> None:
@@ -77,9 +87,19 @@ class Keeper:
             greeting = wire.greeting(self._greeting(wire))
             if self._exchange.doubtful:
                 self._answer(wire, _PROOF)
-            self._exchange.came(greeting)
+            peer = self._exchange.came(greeting)
+            pursuit = self._begin(wire, peer)
+            came_at = time.monotonic()
             while True:
-                self._serve(wire)
+                self._serve(wire, pursuit)
+                if self._failures and time.monotonic() >= came_at + _LONGEST_PAUSE_SECONDS:
+                    self._failures = 0
+
+    def _begin(self, wire: Wire, peer: Peer) -> Pursuit:
+        self._knowledge.connected(peer)
+        self._concern.begin()
+        self._choice.begin(time.monotonic())
+        return Pursuit(wire, peer, self._knowledge, self._choice, self._concern)
 
     def _greeting(self, wire: Wire) -> Answer:
         deadline: float | None = None
@@ -93,15 +113,38 @@ class Keeper:
                     raise UnreachableError(f"another babeld has taken the place of the one at {self._address}")
         return answer
 
-    def _serve(self, wire: Wire) -> None:
-        """Carry out the next command, or wait until there is one or the connection is lost."""
-        if (job := self._exchange.next_job()) is not None:
+    def _serve(self, wire: Wire, pursuit: Pursuit) -> None:
+        """Carry out the next command, or wait until there is one, babeld says something or the connection is lost."""
+        job = self._exchange.next_job()
+        command = pursuit.command()
+        if job is not None and command in (None, job.line):
             begun = time.monotonic()
-            answer = self._answer(wire, job.line)
+            pursuit.ask(job.line, for_caller=True)
+            answer = self._heard(wire, pursuit)
             self._exchange.answered(job, answer, time.monotonic() - begun)
+            pursuit.learn(job.line, answer)
             self._failures = 0
-        elif self._wait(wire, None) and (wire.receive() is not None or wire.begun):
-            raise wire.unasked()
+        elif command is not None:
+            pursuit.ask(command)
+            answer = self._heard(wire, pursuit)
+            self._exchange.settled()
+            pursuit.learn(command, answer)
+        elif self._wait(wire, pursuit.due()) or wire.holds_line:
+            pursuit.hear()
+        pursuit.watch()
+
+    def _heard(self, wire: Wire, pursuit: Pursuit) -> Answer:
+        """Wait for the answer to what was asked, hearing all else that babeld says meanwhile."""
+        self._exchange.owes()
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (answer := pursuit.hear()) is None:
+            self._wait(wire, min(deadline, pursuit.watched_until()))
+            pursuit.watch()
+            if time.monotonic() >= deadline:
+                self._exchange.doubt(True)
+                raise wire.overdue(ANSWER_SECONDS)
+        self._exchange.doubt(False)
+        return answer
 
     def _answer(self, wire: Wire, line: bytes) -> Answer:
         self._exchange.owes()

@@ -69,6 +69,7 @@ class Babelds:
             # What happened before this is no news.
             self._seen[address] = client.news()[0]
             client.listen(self._ring)
+            client.knowledge.look_along(1)
             self._clients[address] = client
         return self._clients[address]
 
@@ -76,16 +77,22 @@ class Babelds:
         """Return the connection to an address. Raises as `Client.connection`."""
         return self.client(address).connection(self.patience_seconds)
 
-    def seen(self, connection: Connection) -> None:
-        """Note that this connection is no news any more."""
+    def told(self, address: str) -> int:
+        """Return the number of the latest news of an address, for `seen` after a look."""
+        return self._clients[address].news()[0]
+
+    def seen(self, connection: Connection, number: int = 0) -> None:
+        """Note that this connection is no news any more, nor is what came up to this number."""
         address = connection.address
-        self._seen[address] = max(self._seen.get(address, 0), connection.peer.news)
+        self._seen[address] = max(self._seen.get(address, 0), connection.peer.news, number)
 
     def keep(self, addresses: Collection[str]) -> None:
         """Give back the clients of all other addresses."""
         for address in self._clients.keys() - set(addresses):
             client = self._clients.pop(address)
             client.unlisten(self._ring)
+            client.knowledge.look_along(-1)
+            client.concern.watch(None)
             dismiss(client)
 
     def open_news(self) -> BabelNews:

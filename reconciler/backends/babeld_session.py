@@ -35,15 +35,7 @@ _Xroute = tuple[str, str]
 
 def look(connection: Connection) -> list[InterfaceRow | XrouteRow]:
     """Return babeld's interfaces and announcements. Raises UnreachableError for what babeld does not write."""
-    return rows_in(dump_of(connection), connection)
-
-
-def dump_of(connection: Connection) -> list[bytes]:
-    """Return the lines of a dump. Raises UnreachableError."""
-    answer = connection.command(b"dump")
-    if answer.end != "ok":
-        raise UnreachableError(f"babeld at {connection.address} answered `dump` with {answer.end[:60]!r}")
-    return answer.lines
+    return rows_in(connection.dump(), connection)
 
 
 def rows_in(lines: Iterable[bytes], connection: Connection) -> list[InterfaceRow | XrouteRow]:

@@ -1,7 +1,7 @@
 """babeld's local socket as it is on the wire: one command, then its whole answer (babeld(8)). Nothing here waits.
 
 babeld serves its four clients from its main loop and *stops routing* while one of them does not read. So all that it
-says is taken into memory at once, and parsed after its answer is complete.
+says is taken into memory at once, and parsed later.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ LARGEST_ANSWER_BYTES = 64 << 20
 LONGEST_LINE_BYTES = 4096
 _LONGEST_COMMAND_BYTES = 1000  # babeld cuts the connection at 1024
 _CHUNK_BYTES = 1 << 18
+_MOST_CHUNKS = 16
+"""How many chunks are taken at once, so that one who speaks all the time is listened to as well."""
 _TCP = re.compile(r"\[([0-9a-fA-F:.]+)\]:(\d{1,5})")
 
 
@@ -56,6 +58,11 @@ def check_command(line: bytes) -> None:
         raise RejectedError(f"{line[:60]!r}… is too long for babeld, or two lines")
 
 
+def ends_answer(line: bytes) -> bool:
+    """Return whether a line is the last one of an answer."""
+    return line in (b"ok", b"bad", b"no") or line.startswith(b"no ")
+
+
 class Wire:
     """A connection that does not block, for the one who waits until it is ready.
 
@@ -71,6 +78,7 @@ class Wire:
         # Before connecting: a socket that is put in its place meanwhile is then taken for another, never the reverse.
         self._file = _file(address)
         self._buffer = bytearray()
+        self._hung_up = False
         tcp = _TCP.fullmatch(address)
         family = socket.AF_UNIX if tcp is None else socket.AF_INET6
         try:
@@ -134,43 +142,78 @@ class Wire:
 
         Raises UnreachableError when babeld hung up, or where this cannot be babeld.
         """
-        try:
-            if self.socket.family != socket.AF_UNIX:
-                # Without it babeld's small writes wait 40 ms for our delayed acknowledgement (tcp(7); not sticky).
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            chunk = self.socket.recv(_CHUNK_BYTES)
-        except BlockingIOError:
-            return None
-        except OSError as exc:
-            raise UnreachableError(f"babeld at {self.address} did not {self.deed}: {exc.strerror or exc}") from exc
-        if not chunk:
-            debt = f" and did not {self.deed}" if self.deed else ""
-            raise NoAnswerError(f"babeld at {self.address} hung up{debt}: it ended, or took us for a slow reader")
-        self._buffer += chunk
-        return self._complete()
+        self.drain()
+        answer = self._complete()
+        if answer is None and self._hung_up:
+            raise self._gone()
+        return answer
+
+    def drain(self) -> None:
+        """Take what has come into memory: what one takes must not wait. Raises UnreachableError."""
+        for _ in range(_MOST_CHUNKS):
+            try:
+                if self.socket.family != socket.AF_UNIX:
+                    # Without it babeld's small writes wait 40 ms for our delayed acknowledgement (tcp(7); not sticky).
+                    self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                chunk = self.socket.recv(_CHUNK_BYTES)
+            except BlockingIOError:
+                break
+            except OSError as exc:
+                raise UnreachableError(f"babeld at {self.address} did not {self.deed}: {exc.strerror or exc}") from exc
+            if not chunk:
+                self._hung_up = True
+                break
+            self._buffer += chunk
+        if len(self._buffer) > LARGEST_ANSWER_BYTES:
+            size = f"more than {LARGEST_ANSWER_BYTES >> 20} MiB"
+            deed = f"was asked to {self.deed} and " if self.deed else ""
+            raise UnreachableError(f"babeld at {self.address} {deed}sent {size}: no mesh is so large")
+
+    def lines(self) -> list[bytes]:
+        """Return the complete lines that were taken so far, each once, without their line feeds.
+
+        Raises UnreachableError where this cannot be babeld, or when there are no more since babeld hung up.
+        """
+        end = self._buffer.rfind(b"\n") + 1
+        self._check_line(end)
+        if not end and self._hung_up:
+            raise self._gone()
+        whole = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return whole.split(b"\n")[:-1]
+
+    @property
+    def holds_line(self) -> bool:
+        """Whether a complete line was taken that `lines` has not given yet."""
+        return b"\n" in self._buffer
+
+    def answered(self, lines: list[bytes], end: bytes) -> Answer:
+        """Return the answer that these lines are; nothing is owed any more."""
+        self.deed = ""
+        return Answer(lines, _printable(end))
+
+    def _gone(self) -> NoAnswerError:
+        debt = f" and did not {self.deed}" if self.deed else ""
+        return NoAnswerError(f"babeld at {self.address} hung up{debt}: it ended, or took us for a slow reader")
+
+    def _check_line(self, start: int) -> None:
+        if len(self._buffer) - start > LONGEST_LINE_BYTES:
+            asked = f"asked to {self.deed}, " if self.deed else ""
+            raise UnreachableError(f"what listens at {self.address} is not babeld: {asked}its line does not end")
 
     def _complete(self) -> Answer | None:
         buffer = self._buffer
         start = buffer.rfind(b"\n") + 1
-        if len(buffer) - start > LONGEST_LINE_BYTES:
-            raise UnreachableError(
-                f"what listens at {self.address} is not babeld: asked to {self.deed}, its line does not end"
-            )
-        if len(buffer) > LARGEST_ANSWER_BYTES:
-            size = f"more than {LARGEST_ANSWER_BYTES >> 20} MiB"
-            raise UnreachableError(
-                f"babeld at {self.address} was asked to {self.deed} and sent {size}: no mesh is so large"
-            )
+        self._check_line(start)
         if start < len(buffer):
             return None
         end = buffer.rfind(b"\n", 0, -1) + 1
         last = bytes(buffer[end:-1])
-        if last not in (b"ok", b"bad", b"no") and not last.startswith(b"no "):
+        if not ends_answer(last):
             return None
-        answer = Answer(bytes(buffer[:end]).split(b"\n")[:-1], _printable(last))
+        lines = bytes(buffer[:end]).split(b"\n")[:-1]
         self._buffer = bytearray()
-        self.deed = ""
-        return answer
+        return self.answered(lines, last)
 
     def unasked(self) -> UnreachableError:
         """Return the error of one that speaks although it owes no answer."""

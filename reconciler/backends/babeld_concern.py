@@ -1,0 +1,75 @@
+"""What a babeld that is followed tells of that makes another look worth while."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from intent.resources.babel_learned import Watch
+
+LEAST_SECONDS = 0.5
+"""The least time between two such news of one babeld, however much happens in a mesh."""
+
+_OWN = tuple(b"%b %b " % (verb, kind) for verb in (b"add", b"change", b"flush") for kind in (b"interface", b"xroute"))
+_MOST_REMEMBERED = 1 << 16
+
+
+class Concern:
+    """Tells when an interface or an announcement of babeld has changed, or a route that touches those.
+
+    What is told once more without a change is no news. `watch` may be called from any thread, the others from one.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._watch: Watch | None = None
+        self._said: dict[bytes, bytes] = {}
+        self._words = ""
+        self._told_at = -math.inf
+
+    def watch(self, watch: Watch | None) -> None:
+        """Tell of the routes that are of concern to this from now on, of nothing at all with None."""
+        self._watch = watch
+
+    def hear(self, lines: Iterable[bytes]) -> None:
+        """Note what is new in lines that babeld told."""
+        watch = self._watch
+        for line in lines:
+            if line.startswith(_OWN):
+                if self._is_new(line) and watch is not None:
+                    self._words = f"its {line.split(b' ', 2)[1].decode()}s changed"
+            elif watch is not None and watch.hear(line):
+                self._words = "the routes that others announce changed"
+
+    def begin(self) -> None:
+        """Forget what was said: another connection tells all anew."""
+        self._said.clear()
+        self._words = ""
+
+    def settle(self) -> None:
+        """Note that all that was told so far is part of a snapshot, and no news."""
+        self._words = ""
+
+    def tell(self, now: float) -> None:
+        """Tell what is new, if it is time again."""
+        if self._words and now >= self._told_at + LEAST_SECONDS:
+            words, self._words = self._words, ""
+            self._told_at = now
+            self._tell(words)
+
+    def due(self) -> float:
+        """Return when (monotonic) to tell what was held back."""
+        return self._told_at + LEAST_SECONDS if self._words else math.inf
+
+    def _is_new(self, line: bytes) -> bool:
+        verb, _, thing = line.partition(b" ")
+        kind, identifier, said = thing.split(b" ", 2) if thing.count(b" ") > 1 else (thing, b"", b"")
+        place = kind + b" " + identifier
+        if verb == b"flush":
+            return self._said.pop(place, None) is not None
+        if self._said.get(place) == said:
+            return False
+        if len(self._said) > _MOST_REMEMBERED:
+            self._said.clear()
+        self._said[place] = said
+        return True
