@@ -237,6 +237,7 @@ STATUS: dict[str, Any] = {
         },
     ],
     "rounds": 311,
+    "work": {"changes": 42, "failures": 2, "last_round": {"time": NOON - 60, "seconds": 0.25}},
 }
 
 

@@ -41,6 +41,10 @@ OBJECTS_OFF = gauge(
 )
 OWNED = gauge("stellwerk_owned_objects", "How many objects on the node are Stellwerk's.")
 ROUNDS = counter("stellwerk_rounds_total", "How often the node was looked at, since the daemon started.")
+CHANGES = counter("stellwerk_changes_total", "How many changes were made to the node, since the daemon started.")
+FAILURES = counter("stellwerk_failures_total", "How many changes failed, since the daemon started.")
+LAST_ROUND = gauge("stellwerk_last_round_timestamp_seconds", "When the latest round was.")
+ROUND_TOOK = gauge("stellwerk_last_round_duration_seconds", "How long the latest round took.")
 QUARANTINED = gauge("stellwerk_quarantined_intents", "How many intents were rolled back and are not tried again.")
 REFUSED = gauge("stellwerk_intent_refused", "Whether the node file cannot be used, was refused or is in quarantine.")
 TRIAL = gauge("stellwerk_trial", "Whether a change is on trial: it is rolled back unless it is confirmed.")
@@ -92,6 +96,7 @@ def read_status(figures: Figures) -> Iterator[Sample]:
         yield OBJECTS_OFF.is_(states[state], state)
     yield OWNED.is_(status["owned"])
     yield ROUNDS.is_(status["rounds"])
+    yield from _work(status["work"])
     intent = status["intent"]
     yield QUARANTINED.is_(len(intent["quarantine"]))
     yield REFUSED.is_(intent["problem"] is not None or intent["refused"] is not None)
@@ -130,6 +135,14 @@ def _axes(status: Mapping[str, Any]) -> Iterator[Sample]:
     yield REASONS.is_(len(health["reasons"]))
 
 
+def _work(work: Mapping[str, Any]) -> Iterator[Sample]:
+    yield CHANGES.is_(work["changes"])
+    yield FAILURES.is_(work["failures"])
+    if (last := work["last_round"]) is not None:
+        yield LAST_ROUND.is_(last["time"])
+        yield ROUND_TOOK.is_(last["seconds"])
+
+
 def _offenders(status: Mapping[str, Any]) -> Iterator[Sample]:
     counts: Mapping[str, int] = status["counts"].get("offenders", {})
     for kind in dict.fromkeys((*OFFENCES, *counts)):
@@ -156,6 +169,10 @@ STATUS = Part(
         OBJECTS_OFF,
         OWNED,
         ROUNDS,
+        CHANGES,
+        FAILURES,
+        LAST_ROUND,
+        ROUND_TOOK,
         QUARANTINED,
         REFUSED,
         TRIAL,
