@@ -14,6 +14,7 @@ from reconciler.services.control_server import Board
 from reconciler.services.statistics import ways_out
 from reconciler.services.statistics.as_json import as_json
 from reconciler.services.statistics.live_figures import LiveFigures, StatusBoard
+from tests.contract.figures import check
 from tests.kernel.babel.mesh import Mesh, Node, until
 
 EXIT = "2001:db8:42::/56"
@@ -138,3 +139,11 @@ def test_the_end_wakes_who_waits(mesh: Mesh) -> None:
         figures.wait(figures.changes() + 100, 60)
         assert time.monotonic() - begun < 30
         timer.join()
+
+
+def test_every_answer_is_of_its_type(mesh: Mesh) -> None:
+    start(mesh.a)
+    start(mesh.b)
+    with figures_of(mesh.a) as figures:
+        awaited(figures, lambda: neighbours(figures) == 1, "a neighbour")
+        check(figures)
