@@ -30,6 +30,7 @@ Try:
   stellwerk apply node.yaml    change it, and verify
   stellwerk run node.yaml      keep it so: the daemon
   stellwerk status             is it so, and why not?
+  stellwerk stats              neighbours, interfaces, exits, peers
   stellwerk lab up mesh.yaml   try it in a mesh of network namespaces
 """
 

@@ -142,9 +142,10 @@ def service(host: Host, allowed: list[str], *options: str) -> Iterator[Service]:
         process.wait(END_SECONDS)
 
 
-def test_systemd_understands_it_and_finds_it_hardened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", sorted(UNIT.parent.glob("*.service")), ids=lambda path: path.name)
+def test_systemd_understands_it_and_finds_it_hardened(file: Path, tmp_path: Path) -> None:
     # Only the place of the program is another one here.
-    text = UNIT.read_text().replace("ExecStart=stellwerk ", f"ExecStart={shutil.which('true')} ")
+    text = file.read_text().replace("ExecStart=stellwerk ", f"ExecStart={shutil.which('true')} ")
     unit = tmp_path / "stellwerk.service"
     unit.write_text(text)
     verified = subprocess.run(

@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
-from tests.host import Host, until
+from tests.host import Host, host, until
 from tests.kernel.daemon.running import STELLWERK, Program, Programs
 from tests.kernel.stats.conftest import ALONE, alone, asked, babel, neighbours
 
 LARGEST_KIB = 35 * 1024
+NOBODY = 65534
 
 
 def resident(program: Program) -> dict[str, int]:
@@ -96,30 +98,32 @@ def test_babeld_comes_later_goes_and_comes_again(node: Host, start: Programs) ->
     until(lambda: neighbours(node) == [], "no neighbour without a babeld")
 
 
-def test_nobody_needs_to_be_root(node: Host, start: Programs, tmp_path: Path) -> None:
+def test_nobody_needs_to_be_root() -> None:
     """Port 1001 takes a right of its own (CAP_NET_BIND_SERVICE); here the namespace asks for none."""
-    babel(node)
-    node.socket.chmod(0o777)
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == "root" and folder != Path("/tmp") and Path("/tmp") in folder.parents:
-            folder.chmod(0o755)
-    node.namespace.run(lambda: Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1000"))
-    file = node.node_file(ALONE)
-    nobody = 65534
-    log = tmp_path / "said"
+    # What is in pytest's own folders is root's alone.
+    with tempfile.TemporaryDirectory() as name, host(Path(name)) as node:
+        folder = Path(name)
+        folder.chmod(0o755)
+        babel(node)
+        node.socket.chmod(0o777)
+        node.namespace.run(lambda: Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1000"))
+        file, log = node.node_file(ALONE), folder / "said"
 
-    def begin() -> subprocess.Popen[bytes]:
-        with log.open("wb") as said:
-            command = (*STELLWERK, "stats", str(file), "--socket", str(tmp_path / "no-right" / "socket"))
-            return subprocess.Popen(command, user=nobody, group=nobody, extra_groups=(), stdout=said, stderr=said)
+        def begin() -> subprocess.Popen[bytes]:
+            with log.open("wb") as said:
+                command = (*STELLWERK, "stats", str(file), "--socket", str(folder / "no-right" / "socket"))
+                return subprocess.Popen(command, user=NOBODY, group=NOBODY, extra_groups=(), stdout=said, stderr=said)
 
-    process = node.namespace.run(begin)
-    try:
-        until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
-        assert "no control socket" in log.read_text()
-        assert os.stat(f"/proc/{process.pid}").st_uid == nobody
-        process.terminate()
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
+        process = node.namespace.run(begin)
+        try:
+            until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+            assert "no control socket" in log.read_text()
+            assert os.stat(f"/proc/{process.pid}").st_uid == NOBODY
+            process.terminate()
+            assert process.wait(30) == 0
+        except BaseException as exc:
+            exc.add_note(log.read_text())
+            raise
+        finally:
+            process.kill()
+            process.wait()

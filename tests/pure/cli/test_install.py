@@ -62,7 +62,12 @@ def test_its_help(installed: Path) -> None:
     for command in ("apply", "check", "completion", "plan", "run", "schema", "status"):
         assert f"\n  {command} " in said
     assert run(installed / "bin" / "stellwerk", "--version", cwd=installed).startswith("stellwerk, version ")
-    for file in ("man/man1/stellwerk.1", "stellwerk/stellwerk.service", "stellwerk/stellwerk.init"):
+    for file in (
+        "man/man1/stellwerk.1",
+        "stellwerk/stellwerk.service",
+        "stellwerk/stellwerk-stats.service",
+        "stellwerk/stellwerk.init",
+    ):
         assert (installed / "share" / file).exists(), file
 
 

@@ -27,7 +27,7 @@ from tests.pure.docs.markdown import ROOT, blocks, links, rows
 README = ROOT / "README.md"
 LEFT_OUT = "[…]"
 SESSIONS = [block.text for block in blocks(README) if block.language == "console"]
-FIRST_NODE, CAREFUL_NODE = (block.text for block in blocks(README) if block.language == "yaml")
+FIRST_NODE, STATS, CAREFUL_NODE = (block.text for block in blocks(README) if block.language == "yaml")
 FILES = set(re.findall(r"`([\w./]+)`:\n\n```", README.read_text()))
 INSTALLATION = (
     "apt-get install ",
@@ -114,6 +114,13 @@ def test_a_daemon(daemon: Running, command_line: CommandLine, monkeypatch: pytes
     assert "address fd00:6d65:7368:1::2/128 dev mesh0 proto 242" in command_line.node.describe()
 
 
+def test_the_first_node_may_have_the_statistics(command_line: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "node.yaml"
+    file.write_text(FIRST_NODE + STATS)
+    code, said = command_line.run(f"stellwerk check {file}")
+    assert code == exit_codes.DONE, said
+
+
 def test_the_careful_node(command_line: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "careful.yaml"
     file.write_text(CAREFUL_NODE)
@@ -162,7 +169,9 @@ def test_every_example_is_named_and_right(command_line: CommandLine) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_can_be_planned_and_applied(path: Path, command_line: CommandLine) -> None:
-    assert command_line.run(f"stellwerk plan {path}")[0] == exit_codes.DIFFERENT
+    # Statistics alone change nothing on a node.
+    differs = exit_codes.DONE if path.stem == "stats-only" else exit_codes.DIFFERENT
+    assert command_line.run(f"stellwerk plan {path}")[0] == differs
     if "restart_command:" in path.read_text().replace("# restart_command:", ""):
         assert command_line.run(f"stellwerk apply {path}")[0] == exit_codes.DONE
         assert command_line.run(f"stellwerk plan {path}")[0] == exit_codes.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import tomllib
@@ -18,6 +19,7 @@ from tests.pure.docs.markdown import ROOT
 
 FOLDER = ROOT / "docs" / "service"
 UNIT = FOLDER / "stellwerk.service"
+STATS_UNIT = FOLDER / "stellwerk-stats.service"
 INIT = FOLDER / "stellwerk.init"
 # What /etc/rc.common and /lib/functions/procd.sh of OpenWrt give a script, each saying how it was called.
 PROCD = """
@@ -55,6 +57,15 @@ def test_the_unit_starts_the_daemon() -> None:
     words = shlex.split(settings()["ExecStart"])
     is_a_command(words)
     assert Path(words[-1]).is_relative_to(settings()["ReadWritePaths"])
+
+
+def test_the_unit_of_statistics_starts_them_alone() -> None:
+    (started,) = re.findall(r"^ExecStart=stellwerk (.*)$", STATS_UNIT.read_text(), re.MULTILINE)
+    name, *arguments = shlex.split(started)
+    command = stellwerk.get_command(click.Context(stellwerk), name)
+    assert command is not None
+    context = command.make_context(name, arguments)
+    assert context.params["file"] == Path("/etc/stellwerk/node.yaml")
 
 
 def test_the_unit_keeps_what_outlives_the_daemon() -> None:
@@ -102,7 +113,7 @@ def test_the_init_script_reloads_by_a_signal(tmp_path: Path) -> None:
     assert procd("reload_service", tmp_path) == ["procd_send_signal stellwerk * HUP"]
 
 
-@pytest.mark.parametrize("file", [UNIT, INIT], ids=lambda path: path.name)
+@pytest.mark.parametrize("file", [UNIT, STATS_UNIT, INIT], ids=lambda path: path.name)
 def test_it_is_installed_with_the_program(file: Path) -> None:
     folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
     assert str(file.relative_to(ROOT)) in folders["share/stellwerk"]
