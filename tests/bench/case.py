@@ -10,6 +10,7 @@ from tests.bench.place import Place
 
 ROUTES = (1_000, 10_000, 100_000)
 PEERS = (100, 1_000, 5_000)
+STATISTICS_ROUTES = (100, 1_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)

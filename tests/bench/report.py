@@ -73,6 +73,8 @@ def promise(target: Target, finding: Finding | None) -> str:
     if target.basis == "ratio":
         peer = "the peer" if finding is None else f"`{finding.peer_name}`"
         return f"{target.most:g} × {peer}"
+    if target.basis == "size":
+        return f"{target.most:g} × that with {number(target.beside)}"
     amount = quantity(target.most, target.unit)
     if target.basis == "difference":
         return f"{amount} more than {'the peer' if finding is None else finding.peer_name}"
@@ -81,7 +83,7 @@ def promise(target: Target, finding: Finding | None) -> str:
 
 def value(amount: float, target: Target, finding: Finding) -> str:
     """Return a measured value as a promise is worded."""
-    return times(amount) if target.basis == "ratio" else quantity(amount, finding.unit)
+    return times(amount) if target.basis in ("ratio", "size") else quantity(amount, finding.unit)
 
 
 def _growth(found: Iterable[Growth]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.bench.case import PEERS, ROUTES
+from tests.bench.case import PEERS, ROUTES, STATISTICS_ROUTES
 from tests.bench.cases.changes import DIFF
 from tests.bench.cases.exit_node import MEMORY as EXIT_MEMORY
 from tests.bench.cases.exit_node import PREFIXES
@@ -14,6 +14,11 @@ from tests.bench.cases.first_apply import FIRST
 from tests.bench.cases.noop_round import NOOP
 from tests.bench.cases.plan_process import PLAN
 from tests.bench.cases.running_daemon import FILE, MEMORY, REPAIR
+from tests.bench.cases.statistics_burst import BURST
+from tests.bench.cases.statistics_following import EVERY_SECONDS, FOLLOW, NEIGHBOUR
+from tests.bench.cases.statistics_following import MEMORY as STATS_MEMORY
+from tests.bench.cases.statistics_following import MEMORY_ROUTES as STATS_MEMORY_ROUTES
+from tests.bench.cases.statistics_queries import FLOOD, QUERY
 from tests.bench.cases.wireguard import CHANGE
 from tests.bench.cases.wireguard import FIRST as WIREGUARD_FIRST
 from tests.bench.cases.wireguard import NOOP as WIREGUARD_NOOP
@@ -22,12 +27,16 @@ from tests.bench.findings import Finding
 LARGE = max(ROUTES)
 MANY_PEERS = max(PEERS)
 MOST_GROWTH = 1.3
-Basis = Literal["median", "ratio", "difference"]
+Basis = Literal["median", "most", "ratio", "difference", "size"]
+FEW_STATISTICS, SOME_STATISTICS, MANY_STATISTICS = STATISTICS_ROUTES
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A promise about one quantity of a case at one size: its median, or that compared with the peer's, at most."""
+    """A promise about one quantity of a case at one size: its median or largest value, or its median compared, at most.
+
+    It is compared with the peer's, or with the median of the smaller size ``beside``.
+    """
 
     case: str
     quantity: str
@@ -36,6 +45,7 @@ class Target:
     most: float
     kernel: str = "this"
     unit: str = "s"
+    beside: int = 0
 
 
 TARGETS = (
@@ -51,6 +61,23 @@ TARGETS = (
     Target(CHANGE, "requests to WireGuard", MANY_PEERS, "median", 1, "full", unit="messages"),
     Target(MEMORY, "peak", LARGE, "median", 150, unit="MiB"),
     Target(EXIT_MEMORY, "peak", PREFIXES, "median", 60, unit="MiB"),
+    Target(QUERY, "CPU", MANY_STATISTICS, "median", 0.0003),
+    Target(QUERY, "CPU", MANY_STATISTICS, "size", 1.2, beside=FEW_STATISTICS),
+    Target(QUERY, "from babeld", MANY_STATISTICS, "most", 0, unit="bytes"),
+    Target(FOLLOW["dump"], "CPU of babeld a second, asked", MANY_STATISTICS, "difference", 0.003),
+    Target(FOLLOW["monitor"], "CPU of babeld a second, asked", MANY_STATISTICS, "difference", 0.01),
+    Target(FOLLOW["dump"], f"dumps in {EVERY_SECONDS} s", MANY_STATISTICS, "median", 1, unit="dumps"),
+    Target(FOLLOW["monitor"], "CPU of ours a second", SOME_STATISTICS, "median", 0.005),
+    Target(FOLLOW["monitor"], "CPU of ours a second", MANY_STATISTICS, "median", 0.02),
+    Target(BURST, "wait: connections lost", MANY_STATISTICS, "most", 0, unit="connections"),
+    Target(BURST, "compute: connections lost", MANY_STATISTICS, "most", 0, unit="connections"),
+    Target(FLOOD, "unanswered", MANY_STATISTICS, "most", 0, unit="queries"),
+    Target(FLOOD, "longest wait of babeld", MANY_STATISTICS, "most", 0.1),
+    Target(FLOOD, "CPU of babeld a second", MANY_STATISTICS, "ratio", 1.2),
+    Target(STATS_MEMORY, "peak", MANY_STATISTICS, "median", 35, unit="MiB"),
+    Target(STATS_MEMORY_ROUTES, "peak", MANY_STATISTICS, "median", 60, unit="MiB"),
+    Target(NEIGHBOUR, "lost", FEW_STATISTICS, "most", 0.05),
+    Target(NEIGHBOUR, "gained", FEW_STATISTICS, "most", 0.05),
 )
 GROWS = {
     **dict.fromkeys(((NOOP, "CPU"), (NOOP, "wall"), (FIRST, "CPU"), (FIRST, "wall"), (FILE, "wall")), ROUTES),
@@ -66,13 +93,21 @@ class Verdict:
 
     target: Target
     finding: Finding | None
+    few: Finding | None = None
+    """What was measured at the size that the promise compares with."""
 
     @property
     def value(self) -> float | None:
         """The value that the promise is about."""
         if self.finding is None:
             return None
-        found = {"median": self.finding.ours.median, "ratio": self.finding.ratio, "difference": self.finding.difference}
+        found = {
+            "median": self.finding.ours.median,
+            "most": max(self.finding.ours.values),
+            "ratio": self.finding.ratio,
+            "difference": self.finding.difference,
+            "size": None if self.few is None else self.finding.ours.median / self.few.ours.median,
+        }
         return found[self.target.basis]
 
     @property
@@ -102,7 +137,12 @@ def verdicts(findings: Sequence[Finding]) -> list[Verdict]:
     """Return what became of each promise."""
     known = {(one.case, one.quantity, one.size, one.kernel): one for one in findings}
     return [
-        Verdict(target, known.get((target.case, target.quantity, target.size, target.kernel))) for target in TARGETS
+        Verdict(
+            target,
+            known.get((target.case, target.quantity, target.size, target.kernel)),
+            known.get((target.case, target.quantity, target.beside, target.kernel)),
+        )
+        for target in TARGETS
     ]
 
 
