@@ -146,7 +146,7 @@ def service(host: Host, allowed: list[str], *options: str) -> Iterator[Service]:
 def test_systemd_understands_it_and_finds_it_hardened(file: Path, tmp_path: Path) -> None:
     # Only the place of the program is another one here.
     text = file.read_text().replace("ExecStart=stellwerk ", f"ExecStart={shutil.which('true')} ")
-    unit = tmp_path / "stellwerk.service"
+    unit = tmp_path / file.name
     unit.write_text(text)
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
