@@ -18,7 +18,13 @@ from intent.statistics import (
     Statistics,
 )
 from reconciler.backends.babel_table import Interface, Known, Neighbour, Route, RouteCounts, Xroute
-from reconciler.services.statistics.figures import BabelFigures, LinkFigures, PeerFigures, SystemFigures
+from reconciler.services.statistics.figures import (
+    BabelFigures,
+    FirewallCounter,
+    LinkFigures,
+    PeerFigures,
+    SystemFigures,
+)
 
 NODE_ID = "02000000000a"
 NOON = 1_767_268_800.0
@@ -119,6 +125,8 @@ PEERS = (
     ),
     PeerFigures("wg-mesh", "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=", None, False, None, 0, 148),
 )
+
+FIREWALL = (FirewallCounter("spoofed_in", 12, 1536), FirewallCounter("spoofed_out", 0, 0))
 
 SYSTEM = SystemFigures(
     load=(0.42, 0.36, 0.3),
@@ -255,6 +263,7 @@ class FakeFigures:
             "links": LINKS,
             "addresses": ADDRESSES,
             "peers": PEERS,
+            "firewall": FIREWALL,
             "system": SYSTEM,
             "status": STATUS,
         }
@@ -291,6 +300,10 @@ class FakeFigures:
 
     def peers(self) -> tuple[PeerFigures, ...]:
         found: tuple[PeerFigures, ...] = self._get("peers")
+        return found
+
+    def firewall(self) -> tuple[FirewallCounter, ...] | None:
+        found: tuple[FirewallCounter, ...] | None = self._get("firewall")
         return found
 
     def system(self) -> SystemFigures:

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.services.statistics.figures import Figures
 
-ANSWERS = ("babel", "links", "addresses", "peers", "system", "status", "changes")
+ANSWERS = ("babel", "links", "addresses", "peers", "firewall", "system", "status", "changes")
 
 
 def check(figures: Figures) -> None:

@@ -32,6 +32,7 @@ def as_json(figures: Figures) -> dict[str, Any]:
         "babel": None if babel is None else _babel(babel),
         "ways_out": _ways_out(ways_out.of(figures)),
         "wireguard": _wireguard(figures),
+        "firewall": _firewall(figures),
         "exits": _exits(figures, babel, status),
         "reconciler": None if status is None else _reconciler(status),
         "offenders": None if status is None else _offenders(status),
@@ -166,6 +167,13 @@ def _wireguard(figures: Figures) -> list[dict[str, Any]] | None:
         age = peer.handshake_seconds
         told.append({**peer._asdict(), "handshake_seconds": None if age is None else round(age, 3)})
     return told
+
+
+def _firewall(figures: Figures) -> list[dict[str, Any]] | None:
+    found = figures.firewall()
+    if found is None:
+        return None
+    return [{"counter": one.name, "packets_total": one.packets, "bytes_total": one.bytes} for one in found]
 
 
 def _exits(figures: Figures, babel: BabelFigures | None, status: Mapping[str, Any] | None) -> dict[str, Any] | None:

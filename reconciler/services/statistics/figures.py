@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Protocol
 
 from intent.statistics import Statistics
 from reconciler.backends.babel_table import Known
+from reconciler.backends.firewall_counters import FirewallCounter
 from reconciler.backends.link_counters import LinkFigures
 from reconciler.backends.machine_figures import SystemFigures
 from reconciler.backends.wireguard_counters import PeerFigures
 
-__all__ = ["BabelFigures", "Figures", "LinkFigures", "PeerFigures", "SystemFigures"]
+__all__ = ["BabelFigures", "Figures", "FirewallCounter", "LinkFigures", "PeerFigures", "SystemFigures"]
 
 
 class BabelFigures(NamedTuple):
@@ -66,6 +67,10 @@ class Figures(Protocol):
 
     def peers(self) -> tuple[PeerFigures, ...]:
         """Return the peers of the WireGuard interfaces that the settings name."""
+        ...
+
+    def firewall(self) -> tuple[FirewallCounter, ...] | None:
+        """Return what the firewall of the node file refused, None where it has none."""
         ...
 
     def system(self) -> SystemFigures:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from intent.statistics import Statistics
+from reconciler.backends.firewall_counters import FirewallCounter, FirewallCounters
 from reconciler.backends.link_counters import LinkAddresses, LinkCounters, LinkFigures
 from reconciler.backends.machine_figures import MachineFigures, SystemFigures
 from reconciler.backends.wireguard_counters import PeerFigures, WireGuardCounters
@@ -20,6 +21,7 @@ LINKS_SECONDS = 1.0
 ADDRESSES_SECONDS = 2.0
 PEERS_SECONDS = 5.0
 SYSTEM_SECONDS = 1.0
+FIREWALL_SECONDS = 15.0
 NAMES_SECONDS = 300.0
 """For how long the addresses of the names of endpoints count."""
 _STATUS_SECONDS = 2.0
@@ -58,6 +60,10 @@ class LiveFigures:
         self._kept_addresses: Kept[Mapping[str, tuple[str, ...]]] = Kept(self._addresses.look, {}, ADDRESSES_SECONDS)
         # A userspace WireGuard may hang, and many peers take long.
         self._kept_peers: Kept[tuple[PeerFigures, ...]] = Kept(self._wireguard.look, (), PEERS_SECONDS, apart=True)
+        self._firewall = FirewallCounters() if settings.firewall else None
+        self._kept_firewall: Kept[tuple[FirewallCounter, ...]] | None = None
+        if self._firewall is not None:
+            self._kept_firewall = Kept(self._firewall.look, (), FIREWALL_SECONDS)
         machine = MachineFigures()
         self._kept_system: Kept[SystemFigures] = Kept(machine.look, machine.look(), SYSTEM_SECONDS)
         self._changed = threading.Condition()
@@ -96,6 +102,10 @@ class LiveFigures:
         """Return the peers of the WireGuard interfaces that the settings name."""
         return self._kept_peers.get() if self.settings.wireguard else ()
 
+    def firewall(self) -> tuple[FirewallCounter, ...] | None:
+        """Return what the firewall of the node file refused, None where it has none."""
+        return None if self._kept_firewall is None else self._kept_firewall.get()
+
     def system(self) -> SystemFigures:
         """Return the figures of the machine."""
         return self._kept_system.get()
@@ -112,6 +122,7 @@ class LiveFigures:
             "links": self._kept_links.problem,
             "addresses": self._kept_addresses.problem,
             "peers": self._kept_peers.problem,
+            "firewall": "" if self._kept_firewall is None else self._kept_firewall.problem,
         }
         return {name: problem for name, problem in found.items() if problem}
 
@@ -144,9 +155,10 @@ class LiveFigures:
             (self._kept_links, self._links),
             (self._kept_addresses, self._addresses),
             (self._kept_peers, self._wireguard),
+            (self._kept_firewall, self._firewall),
         ):
             # What hangs keeps its socket until it ends with the process.
-            if kept.close(_CLOSE_SECONDS):
+            if kept is not None and source is not None and kept.close(_CLOSE_SECONDS):
                 source.close()
 
     def _tell(self) -> None:

@@ -45,10 +45,12 @@ def test_every_name_is_described() -> None:
 
 
 def test_the_same_parts_are_there_whatever_the_node_has() -> None:
-    bare = FakeFigures(Statistics(node="a"), babel=None, links={}, addresses={}, peers=(), status=None)
+    nothing: dict[str, Any] = {"babel": None, "links": {}, "addresses": {}, "peers": (), "firewall": None, "status": None}
+    bare = FakeFigures(Statistics(node="a"), **nothing)
     assert as_json(bare).keys() == told().keys()
     found = as_json(bare)
-    assert [name for name in found if found[name] is None] == ["babel", "wireguard", "exits", "reconciler", "offenders"]
+    left = [name for name in found if found[name] is None]
+    assert left == ["babel", "wireguard", "firewall", "exits", "reconciler", "offenders"]
     assert found["ways_out"] == {"ipv6": None, "ipv4": None, "all": []}
 
 
@@ -67,6 +69,7 @@ def test_a_node_in_words_of_a_reader() -> None:
         **{"gre-provider": "tunnel", "lo": None, "mesh0": "mesh", "wg-mesh": "mesh", "wlan0": "mesh"}
     }
     assert [one["roamed"] for one in found["wireguard"]] == [False, True, False]
+    assert found["firewall"][0] == {"counter": "spoofed_in", "packets_total": 12, "bytes_total": 1536}
     assert (found["exits"]["announced"], found["exits"]["withdrawn"]) == (1, 1)
     assert found["reconciler"]["changes_total"] == 42
     assert found["reconciler"]["last_round_duration_seconds"] == 0.25
