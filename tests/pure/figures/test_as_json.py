@@ -45,7 +45,14 @@ def test_every_name_is_described() -> None:
 
 
 def test_the_same_parts_are_there_whatever_the_node_has() -> None:
-    nothing: dict[str, Any] = {"babel": None, "links": {}, "addresses": {}, "peers": (), "firewall": None, "status": None}
+    nothing: dict[str, Any] = {
+        "babel": None,
+        "links": {},
+        "addresses": {},
+        "peers": (),
+        "firewall": None,
+        "status": None,
+    }
     bare = FakeFigures(Statistics(node="a"), **nothing)
     assert as_json(bare).keys() == told().keys()
     found = as_json(bare)
