@@ -26,8 +26,11 @@ class BabelMesh:
     ``asker`` is a namespace at the other end of the link ``asked0``, where no babel is spoken.
     """
 
-    def __init__(self, place: Place, neighbours: tuple[Namespace, Namespace], asker: Namespace) -> None:
+    def __init__(
+        self, place: Place, neighbours: tuple[Namespace, Namespace], asker: Namespace, hello_seconds: int
+    ) -> None:
         self.folder = place.folder
+        self._hello = str(hello_seconds)
         self.announcing, self.silent = neighbours
         self.asker = asker
         self.pids: dict[str, int] = {}
@@ -73,7 +76,7 @@ class BabelMesh:
     def _start(self, name: str, where: Namespace | None, *words: str) -> None:
         path = self.folder / f"babeld-{name}"
         files = ("-I", f"{path}.pid", "-S", f"{path}.state", "-L", f"{path}.log")
-        command = ("babeld", "-D", "-z", "0", "-h", str(HELLO_SECONDS), "-H", str(HELLO_SECONDS), *files, *words)
+        command = ("babeld", "-D", "-z", "0", "-h", self._hello, "-H", self._hello, *files, *words)
         if where is None:
             run(*command)
         else:
@@ -83,10 +86,10 @@ class BabelMesh:
 
 
 @contextmanager
-def babel_mesh(place: Place, routes: int) -> Iterator[BabelMesh]:
-    """Give a babeld that knows so many routes, and its neighbours."""
+def babel_mesh(place: Place, routes: int, hello_seconds: int = HELLO_SECONDS) -> Iterator[BabelMesh]:
+    """Give a babeld that knows so many routes, and its neighbours, which it hears from every ``hello_seconds``."""
     with namespaces(3) as (announcing, silent, asker):
-        mesh = BabelMesh(place, (announcing, silent), asker)
+        mesh = BabelMesh(place, (announcing, silent), asker, hello_seconds)
         try:
             mesh.start(routes)
             yield mesh

@@ -17,6 +17,8 @@ from tests.bench.provider import Relay
 BURST = "a burst of lines, the main thread blocked"
 BLOCKED_SECONDS = 1.0
 ROUNDS = 3
+HELLO_SECONDS = 1
+"""Neighbours find each other again soon."""
 
 
 def wait() -> None:
@@ -33,7 +35,7 @@ def compute() -> None:
 
 def measure(place: Place, size: int) -> Iterator[Finding]:
     """Yield what becomes of bursts."""
-    with babel_mesh(place, size) as mesh, Relay(place.folder) as relay:
+    with babel_mesh(place, size, HELLO_SECONDS) as mesh, Relay(place.folder) as relay:
         until(relay.path.is_socket, "the relay")
         follower = follow(BabelSource(socket=str(relay.path), following=Following.MONITOR, routes=True))
         try:

@@ -19,8 +19,8 @@ QUERY_NC = "one respondd query, beside nc"
 FLOOD = "a thousand queries a second"
 ROUNDS = 4
 QUERIES = 2_000
-PEER_QUERIES = 60
-PEER_PER_SECOND = 6.0
+PEER_QUERIES = 20
+PEER_PER_SECOND = 2.0
 PER_SECOND = 250.0
 FLOOD_PER_SECOND = 1_000.0
 FLOOD_SECONDS = 10.0
@@ -41,9 +41,9 @@ def measure(place: Place, size: int) -> Iterator[Finding]:
     """Yield what a query costs, ours and theirs."""
     with babel_mesh(place, size) as mesh:
         with provider(place, mesh, "dump", every_seconds=SELDOM_SECONDS) as pid, Asker(mesh) as asker:
-            ours = _queries(mesh, pid, asker, QUERIES // ROUNDS, PER_SECOND)
+            ours = queries(mesh, pid, asker, QUERIES // ROUNDS, PER_SECOND)
         with dump_on_query(place, mesh) as pid, Asker(mesh, PEER_PORT) as asker:
-            theirs = _queries(mesh, pid, asker, PEER_QUERIES // ROUNDS, PEER_PER_SECOND)
+            theirs = queries(mesh, pid, asker, PEER_QUERIES // ROUNDS, PEER_PER_SECOND)
         nc = [_nc(place, mesh) for _ in range(PEER_QUERIES)]
         for case, peer, name in ((QUERY, theirs, "dump on query"), (QUERY_NC, nc, "nc")):
             for quantity, unit, value in QUANTITIES:
@@ -59,11 +59,11 @@ QUANTITIES: tuple[tuple[str, str, Callable[[Used], float]], ...] = (
 )
 
 
-def _queries(mesh: BabelMesh, pid: int, asker: Asker, count: int, per_second: float) -> list[Used]:
+def queries(mesh: BabelMesh, pid: int, asker: Asker, count: int, per_second: float, rounds: int = ROUNDS) -> list[Used]:
     """Ask at a pace; return what each query took on average, a value a round. What both use at rest is taken off."""
     found = []
     seconds = count / per_second
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         rest = _used(mesh, pid, lambda: time.sleep(seconds))
         answered: list[int] = []
         busy = _used(mesh, pid, lambda: answered.append(len(asker.at_pace(per_second, count).seconds)))  # noqa: B023

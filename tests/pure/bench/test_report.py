@@ -114,7 +114,8 @@ def test_every_growth_is_of_something_that_is_measured(name: str) -> None:
 
 @pytest.mark.parametrize("case", cases().values(), ids=lambda case: case.name)
 def test_a_case_says_what_it_measures_and_ends(case: Case) -> None:
-    assert case.sizes
+    # Without a size `make bench` leaves it out: only a test measures it.
+    assert case.sizes or case.name == "statistics-small"
     assert 0 < case.limit_seconds <= 600
     assert all(words and not words.endswith(".") for words in case.about.values())
 
