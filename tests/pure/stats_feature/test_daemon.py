@@ -17,6 +17,7 @@ from tests.pure.stats_feature.conftest import Theatre, taken, until
 STATS = 'stats: {babel: {socket: /run/babeld.sock}, respondd: {interfaces: [mesh0]}, page: {listen: "[::1]:8080"}}\n'
 MOVED = STATS.replace("8080", "8081")
 THREAD = "statistics"
+FIGURES = "reconciler.services.statistics.live_figures"
 
 
 @pytest.fixture
@@ -133,10 +134,12 @@ def test_the_end_of_the_daemon_is_theirs(stage: Stage, theatre: Theatre) -> None
 def test_nobody_who_asks_for_nothing_imports_any_of_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     monkeypatch.setattr(beside, "_made", lambda name, status: made.append(name))
+    # Other tests of this process may have imported it.
+    monkeypatch.delitem(sys.modules, FIGURES, raising=False)
     stage.start()
     until(lambda: stage.status()["sync"]["state"] == "synced", "a node in sync")
     assert made == []
-    assert "reconciler.services.statistics.live_figures" not in sys.modules
+    assert FIGURES not in sys.modules
 
 
 def test_a_trial_that_is_only_seen_through_runs_none(stage: Stage, theatre: Theatre) -> None:
