@@ -102,7 +102,11 @@ class Alone:
 
     def _readers(self) -> dict[str, Callable[[], dict[str, Any]]]:
         return {
-            "stats": lambda: {"stats": self._beside.told(SERVICE), "problem": self._problem},
+            "stats": lambda: {
+                "stats": self._beside.told(SERVICE),
+                "problem": self._problem,
+                "services": self._beside.states(),
+            },
             "status": _no_daemon,
             "watch": _no_daemon,
         }

@@ -32,7 +32,7 @@ from intent.statistics_json import from_json, to_json
 from reconciler import cli
 from reconciler.services.statistics.alone import Alone, Settings
 from reconciler.services.statistics.asked import ask
-from tests.pure.stats_feature.conftest import PATIENCE_SECONDS, Theatre, until
+from tests.pure.stats_feature.conftest import PATIENCE_SECONDS, Theatre, taken, until
 
 HEAD = "version: 1\nnode: roof-1\n"
 STATS = HEAD + (
@@ -159,6 +159,14 @@ def test_it_is_found_beside_the_socket_of_the_daemon(
     code, said = run(capsys, "stats", "--json", "--state-dir", tmp_path)
     assert code == 1
     assert f"no daemon listens at {tmp_path / 'socket'}" in said
+
+
+def test_what_does_not_run_is_told(
+    start: Start, theatre: Theatre, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theatre.failing["page"] = taken("page")
+    start()
+    until(lambda: "page does not run: page cannot listen" in shown(capsys, tmp_path), "the reason")
 
 
 def test_without_a_socket_it_goes_on(
