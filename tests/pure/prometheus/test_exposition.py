@@ -89,6 +89,13 @@ def test_an_answer_is_whole_in_each_format_compressed_or_not(accept: str) -> Non
         assert b"\nbabel_neighbours 3.0\n" in text
 
 
+@pytest.mark.parametrize("head", [b"", b"\r\n", b"x" * 8000, b"\x00" * 8000, b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 200])
+def test_what_is_wrong_is_said_in_few_words(head: bytes) -> None:
+    answer = Request(head + b"\r\n\r\n").answer
+    assert answer.startswith(b"HTTP/1.0 4")
+    assert len(answer) < 400
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_have_an_answer(head: bytes) -> None:
     request = Request(head + b"\r\n\r\n")

@@ -55,6 +55,8 @@ class Request(BaseHTTPRequestHandler):
         self.raw_requestline = self.rfile.readline()
         if self.parse_request():
             self._judge()
+        elif not self.answer:
+            self.send_error(HTTPStatus.BAD_REQUEST)
 
     @property
     def answer(self) -> bytes:
@@ -63,6 +65,11 @@ class Request(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: anybody could fill the log."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Say what is wrong in few words; the library would repeat all that the client sent."""
+        status = HTTPStatus(code)
+        self._say(status, f"{status.phrase}.\n".encode())
 
     def _judge(self) -> None:
         path = urlsplit(self.path).path if self.path.startswith("/") else self.path

@@ -37,7 +37,8 @@ SHARE = 0.2
 """The share of its time that a flood of requests can make the program spend on answers."""
 _PAUSE_SECONDS = 1.0
 _CHUNK = 1 << 16
-_BACKLOG = 16
+_BACKLOG = 128
+_ACCEPTED_AT_ONCE = 8
 _END = (b"\r\n\r\n", b"\n\n")
 
 
@@ -112,7 +113,10 @@ class Listener:
             if key.fileobj is self._bell:
                 return False
             if key.fileobj is self._socket:
-                self._accept()
+                # A few at a time, so that those who are served already have their turn.
+                for _ in range(_ACCEPTED_AT_ONCE):
+                    if not self._accept():
+                        break
             elif (client := self._clients.get(key.data)) is not None:
                 self._go_on(client)
         now = time.monotonic()
@@ -131,7 +135,8 @@ class Listener:
         # Idle, it only waits for the bell and for clients.
         return min((*times, self._deaf_until, time.monotonic() + 3600.0))
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take a client; return whether there was one."""
         try:
             connection, address = self._socket.accept()
         except OSError as exc:
@@ -139,12 +144,13 @@ class Listener:
                 # It would be told of the same client at once again.
                 self._selector.unregister(self._socket)
                 self._deaf_until = time.monotonic() + _PAUSE_SECONDS
-            return
+            return False
         if len(self._clients) >= MOST_CLIENTS:
             self._leave(self._least_wanted())
         connection.setblocking(False)
         self._clients[connection] = _Client(connection, _source(address[0]), time.monotonic() + REQUEST_SECONDS)
         self._selector.register(connection, selectors.EVENT_READ, connection)
+        return True
 
     def _least_wanted(self) -> _Client:
         """Return the oldest client of the source that has most."""
@@ -175,7 +181,7 @@ class Listener:
     def _judge(self, client: _Client) -> None:
         reply = self._guarded(lambda: self._reply(bytes(client.head)))
         client.head.clear()
-        if reply is None:
+        if reply is None or reply.answer == b"":
             self._leave(client)
         elif reply.answer is None:
             client.waits_for, client.until = reply, time.monotonic() + WAIT_SECONDS
