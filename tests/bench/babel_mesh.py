@@ -55,7 +55,7 @@ class BabelMesh:
         only = ("-C", f"redistribute proto {ANNOUNCED_PROTOCOL} allow", "-C", "redistribute local deny")
         self._start("here", None, "-G", str(BABELD_SOCKET), "-C", "redistribute local deny", "mesh0", "mesh1")
         self._start("announcing", self.announcing, *only, "-C", "redistribute deny", "mesh0")
-        self._start("silent", self.silent, "-C", "redistribute deny", "-C", "out deny", "mesh1")
+        self.start_silent()
         until(lambda: self.knows(routes), "babeld's routes", 0.5)
 
     def knows(self, routes: int, neighbours: int = 2) -> bool:
@@ -67,11 +67,25 @@ class BabelMesh:
             return False
         return said.count(b" installed yes ") >= routes and said.count(b"add neighbour ") == neighbours
 
+    def start_silent(self) -> None:
+        """Start babeld at the neighbour that announces nothing."""
+        self._start("silent", self.silent, "-C", "redistribute deny", "-C", "out deny", "mesh1")
+
+    def kill_silent(self) -> None:
+        """Kill that babeld: it is missed when its hellos are."""
+        self._kill("silent")
+
     def end(self) -> None:
         """End all babelds."""
-        for pid in self.pids.values():
-            os.kill(pid, signal.SIGKILL)
-            until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "the end of babeld")  # type: ignore[misc]
+        for name in list(self.pids):
+            self._kill(name)
+
+    def _kill(self, name: str) -> None:
+        pid = self.pids.pop(name)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{pid}").exists(), "the end of babeld")
+        # A killed one leaves it behind, and the next one does not start then.
+        (self.folder / f"babeld-{name}.pid").unlink(missing_ok=True)
 
     def _start(self, name: str, where: Namespace | None, *words: str) -> None:
         path = self.folder / f"babeld-{name}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from intent.statistics import BabelSource, Following
 from reconciler.backends.babeld_client import follow
 from reconciler.backends.babeld_following import Follower
-from tests.bench.babel_mesh import BabelMesh, babel_mesh
+from tests.bench.babel_mesh import babel_mesh
 from tests.bench.case import STATISTICS_ROUTES, Case
 from tests.bench.findings import Finding, Measured
 from tests.bench.place import Place, run, until
@@ -35,24 +35,22 @@ def compute() -> None:
 
 def measure(place: Place, size: int) -> Iterator[Finding]:
     """Yield what becomes of bursts."""
-    with babel_mesh(place, size, HELLO_SECONDS) as mesh, Relay(place.folder) as relay:
+    with babel_mesh(place, size, HELLO_SECONDS), Relay(place.folder) as relay:
         until(relay.path.is_socket, "the relay")
         follower = follow(BabelSource(socket=str(relay.path), following=Following.MONITOR, routes=True))
         try:
             for way in (wait, compute):
-                yield from _bursts(mesh, relay, follower, way, size)
+                yield from _bursts(relay, follower, way, size)
         finally:
             follower.close()
 
 
-def _bursts(
-    mesh: BabelMesh, relay: Relay, follower: Follower, block: Callable[[], None], size: int
-) -> Iterator[Finding]:
+def _bursts(relay: Relay, follower: Follower, block: Callable[[], None], size: int) -> Iterator[Finding]:
     lines: list[float] = []
     lost: list[float] = []
     waits: list[float] = []
     for _ in range(ROUNDS):
-        until(lambda: mesh.knows(size) and _routes(follower) == size, "all routes", 0.5)
+        until(lambda: _routes(follower) == size, "all routes", 0.5)
         before = follower.state()
         relay.reset()
         # The neighbour goes, and with it all routes.

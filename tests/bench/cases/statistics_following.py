@@ -11,7 +11,7 @@ from tests.bench.asking import NEIGHBOURS, Asker
 from tests.bench.babel_mesh import BabelMesh, answer, babel_mesh, connected, dump, written_bytes
 from tests.bench.case import STATISTICS_ROUTES, Case
 from tests.bench.findings import Finding, Measured
-from tests.bench.place import PATIENCE_SECONDS, Place, run
+from tests.bench.place import PATIENCE_SECONDS, Place
 from tests.bench.provider import provider, used_seconds
 from tests.bench.timing import cpu_seconds, peak_mebibytes, resident_mebibytes
 
@@ -24,7 +24,9 @@ WATCHED_SECONDS = 45.0
 EVERY_SECONDS = 15
 """The time between two dumps: three in what is watched."""
 PER_SECOND = 20.0
-LOSSES = 6
+LOSSES = 3
+HELLO_SECONDS = 1
+"""A neighbour is lost when so many hellos are."""
 ASKED_EVERY_SECONDS = 0.002
 
 
@@ -34,11 +36,11 @@ def measure(place: Place, size: int) -> Iterator[Finding]:
         yield from _costs(place, mesh, size)
         yield from _memory(place, mesh, size, MEMORY, routes=False)
         yield from _memory(place, mesh, size, MEMORY_ROUTES, routes=True)
-        if size == min(CASE.sizes):
-            with provider(place, mesh, "monitor"):
-                lost, gained = _freshness(mesh)
-            yield Finding(NEIGHBOUR, size, "lost", "s", Measured.of(lost))
-            yield Finding(NEIGHBOUR, size, "gained", "s", Measured.of(gained))
+    if size == min(CASE.sizes):
+        with babel_mesh(place, size, HELLO_SECONDS) as mesh, provider(place, mesh, "monitor"):
+            lost, gained = _freshness(mesh)
+        yield Finding(NEIGHBOUR, size, "lost", "s", Measured.of(lost))
+        yield Finding(NEIGHBOUR, size, "gained", "s", Measured.of(gained))
 
 
 def _costs(place: Place, mesh: BabelMesh, size: int) -> Iterator[Finding]:
@@ -91,10 +93,12 @@ def _freshness(mesh: BabelMesh) -> tuple[list[float], list[float]]:
         news.sendall(b"monitor\n")
         answer(news)
         for _ in range(LOSSES):
-            for state, verb, count in (("down", b"flush", 1), ("up", b"add", 2)):
-                run("ip", "link", "set", "mesh1", state)
-                told_at = _told(news, verb + b" neighbour ")
-                found[verb].append(_answered(asker, count) - told_at)
+            mesh.kill_silent()
+            told_at = _told(news, b"flush neighbour ")
+            found[b"flush"].append(_answered(asker, 1) - told_at)
+            mesh.start_silent()
+            told_at = _told(news, b"add neighbour ")
+            found[b"add"].append(_answered(asker, 2) - told_at)
     return found[b"flush"], found[b"add"]
 
 
@@ -129,7 +133,7 @@ CASE = Case(
         MEMORY: "resident memory of the process that answers respondd and knows neighbours, interfaces and"
         " announcements (VmRSS, VmHWM)",
         MEMORY_ROUTES: "the same with the routes, and with the server for Prometheus that asks for them",
-        NEIGHBOUR: "an interface goes down and up; from babeld's line to the first answer that says so, asked every"
+        NEIGHBOUR: "a neighbour ends and comes back; from babeld's line to the first answer that says so, asked every"
         f" {1000 * ASKED_EVERY_SECONDS:.0f} ms",
     },
     sizes=STATISTICS_ROUTES,

@@ -130,7 +130,7 @@ CASE = Case(
     "statistics-queries",
     measure,
     {
-        QUERY: "nodeinfo, statistics and neighbours in one query over a cable, asked by 250 addresses at a steady pace:"
+        QUERY: "nodeinfo, statistics and neighbours in one query over a cable, asked by 20 addresses at a steady pace:"
         " CPU of the provider and of babeld together, and of babeld alone, what both use at rest taken off; and the"
         " bytes that babeld writes for it. The peer is a provider in Python that connects to babeld at each query, has"
         " it dump, and makes its answer of that (tests/bench/peers/dump_on_query.py)",
