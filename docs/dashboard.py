@@ -135,6 +135,8 @@ def _links() -> Iterator[Json]:
         },
         "bps",
     )
+    refused = rate("stellwerk_firewall_refused_packets_total")
+    yield plot("Refused by the firewall", "", {"{{instance}} {{counter}}": refused}, "pps")
     yield table("WireGuard: peers that roamed", "", {"Roamed": f"{of('stellwerk_wireguard_roamed')} == 1"})
 
 

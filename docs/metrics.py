@@ -20,6 +20,7 @@ _TITLES = {
     "babel": "babeld",
     "links": "Interfaces",
     "wireguard": "WireGuard",
+    "firewall": "The firewall",
     "machine": "The machine",
 }
 

@@ -266,6 +266,7 @@ class FakeFigures:
             "firewall": FIREWALL,
             "system": SYSTEM,
             "status": STATUS,
+            "problems": {},
         }
         self._values |= values
         self.asked: dict[str, int] = dict.fromkeys(self._values, 0)
@@ -312,6 +313,10 @@ class FakeFigures:
 
     def status(self) -> Mapping[str, Any] | None:
         found: Mapping[str, Any] | None = self._get("status")
+        return found
+
+    def problems(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._get("problems")
         return found
 
     def changes(self) -> int:

@@ -36,7 +36,7 @@ def as_json(figures: Figures) -> dict[str, Any]:
         "exits": _exits(figures, babel, status),
         "reconciler": None if status is None else _reconciler(status),
         "offenders": None if status is None else _offenders(status),
-        "problems": dict(getattr(figures, "problems", dict)()),
+        "problems": dict(figures.problems()),
     }
 
 

@@ -81,6 +81,10 @@ class Figures(Protocol):
         """Return the daemon's status (reconciler.core.status), None where no daemon keeps the node."""
         ...
 
+    def problems(self) -> Mapping[str, str]:
+        """Return why figures are missing, by ``babel``, ``links``, ``addresses``, ``peers`` and ``firewall``."""
+        ...
+
     def changes(self) -> int:
         """Return a number that rises with each change of neighbours, interfaces, announcements or status."""
         ...

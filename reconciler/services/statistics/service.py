@@ -12,12 +12,16 @@ from intent.statistics import Statistics
 from reconciler.core.errors import BusyError, UnsupportedError
 from reconciler.services.attempts import Attempts, Startable, State
 from reconciler.services.beside import StatusSource
+from reconciler.services.statistics.counters import Counters
 from reconciler.services.statistics.figures import Figures
 
 ANSWERS = {"respondd": "Respondd", "prometheus": "Exporter", "page": "StatusPage"}
 """The answers by the fields of `Statistics` that ask for them: packages beside this module, and their classes."""
 _NEEDED = {"prometheus": ("prometheus_client",), "page": ("aiohttp", "jinja2")}
 """What is imported for an answer that not every installation has, an extra of the answer's name."""
+
+_COUNTING = frozenset(("respondd", "prometheus"))
+"""The answers that count what they do, and the one that shows all that is counted."""
 
 
 class StatisticsService:
@@ -28,6 +32,7 @@ class StatisticsService:
         self._settings: Statistics | None = None
         self._figures: Figures | None = None
         self._answers: dict[str, Attempts] = {}
+        self._counters = Counters()
 
     def attend(self, settings: Statistics, now: float) -> float:
         """Keep and give what the settings say; only what differs is begun anew."""
@@ -76,7 +81,7 @@ class StatisticsService:
             if answer is not None:
                 self._answers.pop(name).close()
             if wanted is not None:
-                self._answers[name] = Attempts(name, _maker(name, figures))
+                self._answers[name] = Attempts(name, _maker(name, figures, self._counters))
 
 
 class FiguresFor:
@@ -95,7 +100,7 @@ def _sources(settings: Statistics) -> Statistics:
     return replace(settings, respondd=None, prometheus=None, page=None)
 
 
-def _maker(name: str, figures: Figures) -> Callable[[], Startable]:
+def _maker(name: str, figures: Figures, counters: Counters) -> Callable[[], Startable]:
     """Return what makes an answer, which is imported only then. Raises UnsupportedError where a library is missing."""
 
     def make() -> Startable:
@@ -106,8 +111,8 @@ def _maker(name: str, figures: Figures) -> Callable[[], Startable]:
                     f"`{name}` needs the Python package {library}, which is not installed: "
                     f"pip install 'stellwerk[{name}]'"
                 )
-        kind: Callable[[Figures], Startable] = getattr(importlib.import_module(f"{__package__}.{name}"), ANSWERS[name])
-        return kind(figures)
+        kind: Callable[..., Startable] = getattr(importlib.import_module(f"{__package__}.{name}"), ANSWERS[name])
+        return kind(figures, counters) if name in _COUNTING else kind(figures)
 
     return make
 

@@ -17,7 +17,7 @@ from reconciler.services.statistics.prometheus.babel import MOST_NEIGHBOURS
 from reconciler.services.statistics.prometheus.collector import declared
 from reconciler.services.statistics.prometheus.metrics import LONGEST_VALUE
 from reconciler.services.statistics.prometheus.node import MOST_OFFENDERS
-from tests.figures import BABEL, KNOWN, PEERS, SETTINGS, STATUS, FakeFigures
+from tests.figures import BABEL, FIREWALL, KNOWN, PEERS, SETTINGS, STATUS, FakeFigures
 from tests.scraped import listening, scraped
 
 
@@ -325,6 +325,32 @@ def test_a_part_that_fails_is_named_and_takes_none_of_the_others_with_it(source:
     assert series not in told.names
     assert told.value("babel_neighbours") == 3
     assert told.value("stellwerk_part_up", part="about") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "part", "series"),
+    [
+        ("links", {"links": {}}, "links", "stellwerk_link_up"),
+        ("peers", {"peers": ()}, "wireguard", "wireguard_sent_bytes_total"),
+        ("firewall", {"firewall": ()}, "firewall", "stellwerk_firewall_refused_packets_total"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_not_taken_for_nothing(
+    source: str, values: dict[str, Any], part: str, series: str
+) -> None:
+    figures = FakeFigures()
+    figures.set(problems={source: "the kernel does not answer"}, **values)
+    told = scraped(figures)
+    assert told.value("stellwerk_part_up", part=part) == 0
+    assert series not in told.names
+
+
+def test_what_the_firewall_refused() -> None:
+    told = scraped(FakeFigures())
+    for one in FIREWALL:
+        assert told.value("stellwerk_firewall_refused_packets_total", counter=one.name) == one.packets
+        assert told.value("stellwerk_firewall_refused_bytes_total", counter=one.name) == one.bytes
+    assert "stellwerk_firewall_refused_packets_total" not in scraped(FakeFigures(firewall=None)).names
 
 
 def test_a_part_that_is_not_as_it_should_be_takes_none_of_the_others_with_it() -> None:

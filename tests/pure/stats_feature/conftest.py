@@ -33,6 +33,7 @@ class Theatre:
         self.told: list[str] = []
         self.failing: dict[str, Exception] = {}
         self.threads: set[str] = set()
+        self.counters: dict[str, Any] = {}
 
     def say(self, words: str) -> None:
         self.threads.add(threading.current_thread().name)
@@ -47,7 +48,8 @@ class Theatre:
         theatre = self
 
         class Answer:
-            def __init__(self, figures: Any) -> None:
+            def __init__(self, figures: Any, counters: Any = None) -> None:
+                theatre.counters[name] = counters
                 self.settings: Statistics = figures.settings
                 self.what = f"{name} {getattr(getattr(self.settings, name), 'listen', '')}".strip()
 

@@ -40,6 +40,16 @@ def test_only_what_differs_is_begun_anew(service: StatisticsService, theatre: Th
     assert theatre.take()[-1] == "- figures"
 
 
+def test_what_respondd_counts_is_what_prometheus_shows_also_after_a_change(
+    service: StatisticsService, theatre: Theatre
+) -> None:
+    service.attend(ALL, 0.0)
+    first = dict(theatre.counters)
+    assert first["prometheus"] is first["respondd"] is not None
+    service.attend(replace(ALL, about=About(contact="noc@example.org")), 1.0)
+    assert theatre.counters == first
+
+
 def test_two_answers_may_change_places(service: StatisticsService, theatre: Theatre) -> None:
     service.attend(ALL, 0.0)
     theatre.take()

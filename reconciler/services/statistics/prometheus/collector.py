@@ -9,14 +9,15 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
+from reconciler.core.errors import UnreachableError
 from reconciler.services.statistics.counters import Counter, Counters
 from reconciler.services.statistics.figures import Figures
-from reconciler.services.statistics.prometheus import babel, links, machine, node
+from reconciler.services.statistics.prometheus import babel, firewall, links, machine, node
 from reconciler.services.statistics.prometheus.metrics import Metric, Part, Sample, gauge
 
 log = logging.getLogger("stellwerk")
 
-PARTS = (node.ABOUT, node.STATUS, node.EXITS, babel.PART, links.LINKS, links.PEERS, machine.PART)
+PARTS = (node.ABOUT, node.STATUS, node.EXITS, babel.PART, links.LINKS, links.PEERS, firewall.PART, machine.PART)
 PART_UP = gauge("stellwerk_part_up", "Whether a part of these figures could be had; without, it is left out.", "part")
 
 
@@ -61,6 +62,8 @@ class NodeCollector(Collector):
     def _read(self, part: Part) -> tuple[Sample, ...]:
         """Return the samples of a part and that it is up; nothing where something is wrong with it."""
         try:
+            if (problem := self._figures.problems().get(part.source)) is not None:
+                raise UnreachableError(problem)
             samples = (*part.read(self._figures), PART_UP.is_(True, part.name))
         except Exception as exc:  # noqa: BLE001 - one part that fails must not take the others with it
             if self._failed.get(part.name) != repr(exc):

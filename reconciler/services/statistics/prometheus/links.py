@@ -86,5 +86,5 @@ def _named(settings: Statistics) -> tuple[str, ...]:
     return settings.wireguard + settings.tunnels
 
 
-LINKS = Part("links", (INFO, UP, *COUNTERS.values()), read_links)
-PEERS = Part("wireguard", (SENT, RECEIVED, HANDSHAKE, HANDSHAKE_AGE, ROAMED), read_peers)
+LINKS = Part("links", (INFO, UP, *COUNTERS.values()), read_links, "links")
+PEERS = Part("wireguard", (SENT, RECEIVED, HANDSHAKE, HANDSHAKE_AGE, ROAMED), read_peers, "peers")

@@ -50,11 +50,15 @@ class Sample(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Metrics that come from one source: with it all of them fail, and none of the others."""
+    """Metrics that come from one source: with it all of them fail, and none of the others.
+
+    ``source`` is what the problems of the figures call it, empty where they name none.
+    """
 
     name: str
     metrics: tuple[Metric, ...]
     read: Callable[[Figures], Iterator[Sample]]
+    source: str = ""
 
 
 LEFT_OUT = Metric(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -77,7 +78,7 @@ def read_about(figures: Figures) -> Iterator[Sample]:
         1,
         figures.settings.node,
         figures.node_id,
-        version("stellwerk"),
+        _version(),
         about.site or "",
         about.domain or "",
         about.model or "",
@@ -124,6 +125,12 @@ def read_exits(figures: Figures) -> Iterator[Sample]:
     announced = {one.source for one in babel.known.xroutes if one.destination == "::/0"}
     for name in figures.settings.exits:
         yield EXIT_ANNOUNCED.is_(name in announced, name)
+
+
+@cache
+def _version() -> str:
+    # It is read from a file.
+    return version("stellwerk")
 
 
 def _axes(status: Mapping[str, Any]) -> Iterator[Sample]:
