@@ -106,15 +106,17 @@ class PageSettings:
 class Statistics:
     """What statistics a node keeps and gives.
 
-    ``mesh_interfaces`` is empty where babeld alone says what they are. ``wireguard`` and ``tunnels`` are names of
-    interfaces, ``exits`` the prefixes that may leave the mesh here as the node file names them. ``endpoints`` are those
-    of peers by which it is known whether one has roamed.
+    ``mesh_interfaces`` is empty where babeld alone says what they are, and ``mesh_prefixes``, those of the addresses of
+    its nodes, where the node file does not say. ``wireguard`` and ``tunnels`` are names of interfaces, ``exits`` the
+    prefixes that may leave the mesh here as the node file names them. ``endpoints`` are those of peers by which it is
+    known whether one has roamed.
     """
 
     node: str
     about: About = About()
     babel: BabelSource | None = None
     mesh_interfaces: tuple[MeshInterface, ...] = ()
+    mesh_prefixes: tuple[str, ...] = ()
     wireguard: tuple[str, ...] = ()
     endpoints: tuple[WrittenEndpoint, ...] = ()
     tunnels: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ def to_json(settings: Statistics) -> dict[str, Any]:
 def from_json(told: Mapping[str, Any]) -> Statistics:
     """Return the settings that `to_json` told. Raises LookupError, TypeError and ValueError for anything else."""
     babel, respondd, prometheus, page = (told[name] for name in ("babel", "respondd", "prometheus", "page"))
-    about, names = told["about"], ("wireguard", "tunnels", "exits")
+    about, names = told["about"], ("mesh_prefixes", "wireguard", "tunnels", "exits")
     return Statistics(
         node=told["node"],
         about=About(**{**about, "location": None if about["location"] is None else Location(**about["location"])}),

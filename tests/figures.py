@@ -41,6 +41,7 @@ SETTINGS = Statistics(
     ),
     babel=BabelSource(socket="/run/babeld.sock"),
     mesh_interfaces=(MeshInterface(name="mesh0", sort="other"), MeshInterface(name="wg-mesh", sort="tunnel")),
+    mesh_prefixes=("fd00:6d65::/48",),
     wireguard=("wg-mesh",),
     tunnels=("gre-provider",),
     exits=("2001:db8:42::/56", "2001:db8:43::/56"),

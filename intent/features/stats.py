@@ -144,7 +144,8 @@ class Respondd(Model):
     interfaces: tuple[InterfaceName, ...] | None = Field(
         default=None,
         description="The interfaces of the mesh on which queries are answered; others get none. By default all "
-        "interfaces of `mesh` and of `links`. Needed without `mesh`.",
+        "interfaces of `mesh` and of `links`. Needed without `mesh`. Who asks from another link needs an address in "
+        "`prefixes` of `mesh`; where there are none, in fc00::/7 or the /64 of an address on one of these interfaces.",
         examples=[["mesh0"]],
     )
 
@@ -294,6 +295,7 @@ def services(stats: Stats, node: Node, references: References) -> Iterator[Servi
             about=stats.about.value(),
             babel=_babel(stats, mesh),
             mesh_interfaces=inner,
+            mesh_prefixes=() if mesh is None else tuple(map(str, mesh.prefixes)),
             wireguard=(*made, *(link.name for link in links)),
             endpoints=tuple(_endpoints(node, links)),
             tunnels=() if gre is None else tuple(tunnel.name for tunnel in gre.root),

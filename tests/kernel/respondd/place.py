@@ -21,6 +21,7 @@ ALL = b"GET nodeinfo statistics neighbours"
 NODE = "2001:db8:1::1"
 NODE_TOO = "2001:db8:1::11"
 MAP_SERVER = "2001:db8:1::2"
+MESH = ("2001:db8:1::/64",)
 LINK_GROUP = "ff02::2:1001"
 SITE_GROUP = "ff05::2:1001"
 ANSWER_SECONDS = 10.0
@@ -105,7 +106,7 @@ def collected(asking: socket.socket, seconds: float) -> list[Answer]:
 def place(*interfaces: str) -> Iterator[Place]:
     """Give a place whose respondd answers on some interfaces."""
     with namespaces(2) as (node, asker):
-        figures = FakeFigures(replace(SETTINGS, respondd=RespondSettings(interfaces=interfaces)))
+        figures = FakeFigures(replace(SETTINGS, respondd=RespondSettings(interfaces=interfaces), mesh_prefixes=MESH))
         made = Place(node, asker, figures, Respondd(figures))
         for end in (node, asker):
             end.run(no_duplicates)

@@ -83,6 +83,16 @@ def test_what_comes_by_another_interface_has_no_answer(asked: Place) -> None:
     assert asked.counted("answers") == 0
 
 
+def test_who_is_not_of_the_mesh_has_no_answer_also_by_the_mesh(asked: Place) -> None:
+    victim = "2001:db8:9::1"
+    asked.asker.ip("address", "add", f"{victim}/128", "dev", "mesh0", "nodad")
+    asked.node.ip("route", "add", f"{victim}/128", "via", MAP_SERVER, "dev", "mesh0")
+    for to in (NODE, asked.link_local("mesh0"), LINK_GROUP, SITE_GROUP):
+        assert asked.ask(ALL, to, source=victim, quick=True) == [], to
+    until(lambda: asked.counted("dropped", "source") == 4, "what comes from there")
+    assert asked.counted("answers") == 0
+
+
 def test_the_node_itself_may_ask_its_mesh(asked: Place) -> None:
     index = asked.node.run(lambda: socket.if_nametoindex("mesh0"))
     with asked.node.run(lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as asking:
@@ -124,7 +134,7 @@ def test_an_answer_of_eight_kilobytes_arrives(asked: Place) -> None:
 def test_a_thousand_queries_a_second_are_all_answered(asked: Place) -> None:
     # Ten seconds of them are measured where nothing else runs; here they come as fast as they are answered.
     with asked.socket("mesh0") as asking:
-        to = (NODE, PORT, 0, 0)
+        to = (asked.link_local("mesh0"), PORT, 0, asked.index("mesh0"))
         answered = 0
         begun = time.monotonic()
         for _ in range(100):
@@ -141,9 +151,10 @@ def test_a_thousand_queries_a_second_are_all_answered(asked: Place) -> None:
 def test_a_flood_is_answered_no_more_than_it_asks_and_no_faster_than_the_limit(asked: Place) -> None:
     with asked.socket("mesh0") as asking:
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        to = (asked.link_local("mesh0"), PORT, 0, asked.index("mesh0"))
         begun = time.monotonic()
         for _ in range(8000):
-            asking.sendto(b"GET nodeinfo", (NODE, PORT, 0, 0))
+            asking.sendto(b"GET nodeinfo", to)
         sent = collected(asking, 10.0)
         assert len(sent) <= min(8000, 1500 + 1500 * passed(begun))
     assert asked.counted("answers") >= len(sent)
@@ -151,6 +162,7 @@ def test_a_flood_is_answered_no_more_than_it_asks_and_no_faster_than_the_limit(a
 
 def test_a_change_is_told_within_50_ms(asked: Place) -> None:
     took = []
+    to = (asked.link_local("mesh0"), PORT, 0, asked.index("mesh0"))
     with asked.socket("mesh0") as asking:
         asking.settimeout(10.0)
         for number in range(20):
@@ -158,7 +170,7 @@ def test_a_change_is_told_within_50_ms(asked: Place) -> None:
             asked.figures.know(known)
             begun = time.monotonic()
             while True:
-                asking.sendto(b"GET neighbours", (NODE, PORT, 0, 0))
+                asking.sendto(b"GET neighbours", to)
                 told = as_yanic.read(asking.recv(65536))["neighbours"]["babel"]
                 if ("fe80::b" in told["mesh0"]["neighbours"]) is (number % 2 == 0):
                     break

@@ -18,7 +18,7 @@ WORDS = st.sampled_from([b"GET", b" ", b"nodeinfo", b"statistics", b"neighbours"
 DATA = st.one_of(st.binary(max_size=300), st.lists(WORDS, max_size=40).map(b"".join))
 ADDRESSES = st.one_of(
     st.binary(min_size=16, max_size=16),
-    st.sampled_from(["::", "::1", "ff02::1", "ff02::2:1001", "ff05::2:1001", "fe80::1", "2001:db8::1"]).map(
+    st.sampled_from(["::", "::1", "ff02::1", "ff02::2:1001", "ff05::2:1001", "fe80::1", "fd00:6d65::1"]).map(
         lambda text: socket.inet_pton(socket.AF_INET6, text)
     ),
 )

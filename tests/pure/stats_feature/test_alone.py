@@ -206,6 +206,7 @@ FULL = Statistics(
     ),
     babel=BabelSource(socket="/run/b", following=Following.DUMP, every_seconds=15, routes=True),
     mesh_interfaces=(MeshInterface(name="mesh0", sort="other"), MeshInterface(name="mesh1")),
+    mesh_prefixes=("fd00:6d65::/48", "2001:db8:6d65::/48"),
     wireguard=("wg0",),
     endpoints=(WrittenEndpoint(interface="wg0", public_key="k", host="gw.example.org", port=51820),),
     tunnels=("gre0",),
@@ -225,6 +226,14 @@ def test_settings_go_through_json_unchanged(settings: Statistics) -> None:
 def test_settings_come_from_the_other_process_as_they_do_in_the_daemon(file: Path) -> None:
     (here,) = services(loads(STATS.encode(), "node.yaml"), References({}))
     assert ask(file).settings == here.settings
+
+
+def test_the_prefixes_of_the_mesh_are_those_of_whom_respondd_answers(file: Path) -> None:
+    mesh = "mesh: {prefixes: ['fd00:6d65::/48'], exits: ['2001:db8:42::/56'], interfaces: [{name: mesh0}]}\n"
+    file.write_text(HEAD + mesh + "stats: {respondd: {}}\n")
+    asked = ask(file)
+    assert asked.settings is not None
+    assert asked.settings.mesh_prefixes == ("fd00:6d65::/48",)
 
 
 LINKS = """

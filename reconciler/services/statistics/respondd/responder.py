@@ -16,8 +16,9 @@ from reconciler.services.statistics.respondd.answers import Answers
 from reconciler.services.statistics.respondd.document import Sections
 from reconciler.services.statistics.respondd.endpoint import ALL_NODES_OF_SITE, Packet
 from reconciler.services.statistics.respondd.provider import SECTIONS, providers_in
-from reconciler.services.statistics.respondd.rate import Limits
+from reconciler.services.statistics.respondd.rate import FAR, NEAR, Limits
 from reconciler.services.statistics.respondd.request import MOST_BYTES, Request, read
+from reconciler.services.statistics.respondd.sources import Sources, is_near, packed
 from reconciler.services.statistics.respondd.tally import Dropped, Tally
 
 MOST_DELAY_SECONDS = 10.0
@@ -49,7 +50,8 @@ class Responder:
         self.tally = Tally(counters)
         sections = Sections(figures, providers_in(providers), self.tally.failures)
         self._answers = Answers(sections.made, figures.changes, self.tally.trimmed)
-        self._limits = Limits(now)
+        self._sources = Sources(figures)
+        self._near, self._far = Limits(now, NEAR), Limits(now, FAR)
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
         self._at_fault = False
@@ -58,11 +60,15 @@ class Responder:
         """Return the answer to a datagram if there is one now; ``interfaces`` has the indexes of those named."""
         if packet.interface not in interfaces:
             return self._drop(Dropped.INTERFACE)
+        address = packed(packet.source[0])
+        near = is_near(address)
+        if not near and not self._sources.has(address):
+            return self._drop(Dropped.SOURCE)
         request = None if len(packet.data) > MOST_BYTES else read(packet.data, SECTIONS)
         if request is None:
             return self._drop(Dropped.MALFORMED)
         self.tally.requests.add("get" if request.compressed else "plain")
-        if not self._limits.allow(packet.source[0], packet.interface, now):
+        if not (self._near if near else self._far).allow(address, packet.interface, now):
             return self._drop(Dropped.RATE)
         if packet.destination == ALL_NODES_OF_SITE and len(self._waiting) < MOST_WAITING:
             # So that the nodes of a site do not all answer in the same moment; nothing here is secret.

@@ -12,6 +12,8 @@ class Dropped(StrEnum):
 
     INTERFACE = "interface"
     """It came in by an interface that is not named."""
+    SOURCE = "source"
+    """Who asks is neither on the link nor of the mesh: an answer to it may hit somebody who has not asked."""
     MALFORMED = "malformed"
     """It asks for nothing that is known, or is longer than requests are."""
     RATE = "rate"
