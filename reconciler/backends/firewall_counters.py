@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from intent.resources import netlink
 from intent.resources.nftables_table import TABLE
 from reconciler.backends.netlink_socket import NetlinkSocket
 from reconciler.backends.nftables_netlink import NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES, NFPROTO_INET
-from reconciler.core.errors import RejectedError, StaleError, UnsupportedError
+from reconciler.core.errors import BackendError, RejectedError, StaleError, UnsupportedError
 
 NFT_MSG_NEWOBJ = 18
 NFT_MSG_GETOBJ = 19
@@ -33,12 +34,16 @@ class FirewallCounter(NamedTuple):
 
 
 class FirewallCounters:
-    """Looks at the counters in the network namespace that it was made in. One thread at a time. Takes CAP_NET_ADMIN."""
+    """Looks at the counters in the network namespace that it was made in. One thread at a time. Takes CAP_NET_ADMIN.
+
+    It is made where the kernel has no netfilter or refuses it, too; each look says so then.
+    """
 
     def __init__(self) -> None:
         self._netlink = NetlinkSocket(NETLINK_NETFILTER)
         # Opened now, it asks this thread's network namespace whoever uses it.
-        _ = self._netlink.strict
+        with contextlib.suppress(BackendError):
+            _ = self._netlink.strict
 
     def look(self) -> tuple[FirewallCounter, ...]:
         """Return the counters by name, none where there is no such table. Raises BackendError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from intent.statistics import Statistics
@@ -48,14 +49,24 @@ class LiveFigures:
     """
 
     def __init__(self, settings: Statistics, status: StatusBoard | None) -> None:
+        with ExitStack() as undone:
+            self._open(settings, status, undone)
+            undone.pop_all()
+
+    def _open(self, settings: Statistics, status: StatusBoard | None, undone: ExitStack) -> None:
+        """Open all sources; ``undone`` closes them where one cannot be opened."""
         self.settings = settings
         self._status = status
         self._links = LinkCounters()
+        undone.callback(self._links.close)
         self._addresses = LinkAddresses()
+        undone.callback(self._addresses.close)
         written = WrittenEndpoints(settings.endpoints)
         # Name servers may hang.
         self._expected: Kept[Expected] = Kept(written.look, written.fixed, NAMES_SECONDS, apart=True)
+        undone.callback(self._expected.close, 0.0)
         self._wireguard = WireGuardCounters(settings.wireguard, self._expected.get)
+        undone.callback(self._wireguard.close)
         self._kept_links: Kept[Mapping[str, LinkFigures]] = Kept(self._links.look, {}, LINKS_SECONDS)
         self._kept_addresses: Kept[Mapping[str, tuple[str, ...]]] = Kept(self._addresses.look, {}, ADDRESSES_SECONDS)
         # A userspace WireGuard may hang, and many peers take long.
@@ -63,6 +74,7 @@ class LiveFigures:
         self._firewall = FirewallCounters() if settings.firewall else None
         self._kept_firewall: Kept[tuple[FirewallCounter, ...]] | None = None
         if self._firewall is not None:
+            undone.callback(self._firewall.close)
             self._kept_firewall = Kept(self._firewall.look, (), FIREWALL_SECONDS)
         machine = MachineFigures()
         self._kept_system: Kept[SystemFigures] = Kept(machine.look, machine.look(), SYSTEM_SECONDS)
@@ -75,11 +87,7 @@ class LiveFigures:
             # Loaded only where babeld is followed.
             from reconciler.backends.babeld_client import follow
 
-            try:
-                self._follower = follow(settings.babel, self._tell)
-            except BaseException:
-                self.close()
-                raise
+            self._follower = follow(settings.babel, self._tell)
 
     @property
     def node_id(self) -> str:
