@@ -10,8 +10,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.leftovers import Leftovers
-from tests.run_folder import use_a_run_folder_of_its_own
+# What holds assertions and is imported by several folders: whoever comes first.
+pytest.register_assert_rewrite(
+    "tests.kernel.figures.wireguard_peers", "tests.kernel.wireguard.bed", "tests.kernel.wireguard.contract"
+)
+
+from tests.leftovers import Leftovers  # noqa: E402
+from tests.run_folder import use_a_run_folder_of_its_own  # noqa: E402
 
 TIERS = {"kernel": Path(__file__).parent / "kernel", "full": Path(__file__).parent / "full"}
 SHARING = ("tests/kernel/lab_mesh/", "tests/full/lab_mesh/", "tests/kernel/lab/test_lab.py")
