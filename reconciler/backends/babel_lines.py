@@ -137,6 +137,14 @@ def event(line: bytes) -> Event:
     return _READERS[kind_of(line)](line)
 
 
+def is_event(line: bytes) -> bool:
+    """Return whether a line that cannot be read may be one of a newer babeld all the same.
+
+    It is not where it is binary, too long, or half a line with another behind it.
+    """
+    return bool(_BEGINNING.match(line)) and len(line) <= LONGEST_LINE_BYTES and not _TORN.search(line, 1)
+
+
 def canonical(line: bytes) -> bytes:
     """Return the line without the fields that are not known. Raises ValueError where it is none of babeld's."""
     kind = kind_of(line)
@@ -170,6 +178,8 @@ class Lines:
         return bool(self._rest) or self._skipping
 
 
+_BEGINNING = re.compile(rb"(?:add|change|flush) [a-z][a-z0-9_-]{0,30} \S")
+_TORN = re.compile(rb"[\x00-\x1f\x7f]|(?:add|change|flush) (?:route|neighbour|interface|xroute) ")
 _WORD = re.compile(rb"[a-z][a-z0-9_-]{0,30}")
 _ROUTE_FIELDS = (b"prefix", b"from", b"installed", b"id", b"metric", b"refmetric", b"via", b"if")
 _NEIGHBOUR_FIELDS = (b"address", b"if", b"reach", b"ureach", b"rxcost", b"txcost", b"rtt", b"rttcost", b"cost")

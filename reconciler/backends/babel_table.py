@@ -21,6 +21,7 @@ from reconciler.backends.babel_lines import (
     RouteWords,
     canonical,
     event,
+    is_event,
     parse,
     route_words,
 )
@@ -64,9 +65,13 @@ class BabelTable:
         self.lines_total = 0
         self.bytes_total = 0
         self.refused_lines_total = 0
-        """Lines that no babeld writes."""
+        """Lines that cannot be read, and are left out."""
+        self.garbled_lines_total = 0
+        """Those of them that are no lines of any babeld."""
         self.dropped_lines_total = 0
         """Lines of objects for which there was no room."""
+        self._left_out_before = 0
+        self._left_out_before_snapshot = 0
 
     def begin(self, version: str, router_id: str) -> None:
         """Forget everything: a new connection begins, to a babeld that greets with these."""
@@ -81,12 +86,14 @@ class BabelTable:
         self._sorted.clear()
         self._tally = RouteTally()
         self._known = None
+        self._left_out_before = self._left_out()
         self.changes += 1
         self.route_changes += 1
 
     def begin_snapshot(self) -> None:
         """Note that a dump of everything follows."""
         self._told = set()
+        self._left_out_before_snapshot = self._left_out()
 
     def end_snapshot(self) -> None:
         """Forget what the dump did not tell of. Without a beginning nothing is forgotten."""
@@ -94,6 +101,12 @@ class BabelTable:
         if told is not None:
             for line in self._kept - told:
                 self._apply(FLUSH + b" " + line.partition(b" ")[2])
+            self._left_out_before = self._left_out_before_snapshot
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was left out since the latest dump began, nor in it."""
+        return self._left_out() == self._left_out_before
 
     def take(self, lines: Iterable[bytes]) -> None:
         """Learn from complete lines, without their line feeds. One that cannot be read is counted and left out."""
@@ -131,6 +144,9 @@ class BabelTable:
         kinds = (*(entries.lines() for entries in self._entries.values()), self._routes.lines())
         return [b"add " + line.partition(b" ")[2] for lines in kinds for line in lines]
 
+    def _left_out(self) -> int:
+        return self.refused_lines_total + self.dropped_lines_total
+
     def _in_order(self, kind: bytes) -> tuple[Any, ...]:
         if kind not in self._sorted:
             self._sorted[kind] = tuple(sorted(self._rows[kind].values(), key=_ORDERS[kind]))
@@ -143,6 +159,7 @@ class BabelTable:
             self._apply(canonical(line) if len(line) > _LONGEST_KEPT_BYTES else line)
         except ValueError:
             self.refused_lines_total += 1
+            self.garbled_lines_total += not is_event(line)
 
     def _apply(self, line: bytes) -> None:
         told = parse(line)

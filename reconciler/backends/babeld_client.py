@@ -126,7 +126,11 @@ class Client:
                 exchange.want_anew()
             if exchange.peer is None:
                 attempt = self._attempt(patience_seconds)
-                if not self._wait_for(lambda: exchange.decided >= attempt, patience_seconds):
+                deadline = time.monotonic() + patience_seconds
+                settled: Callable[[], bool] = (  # noqa: E731
+                    lambda: exchange.decided >= attempt or exchange.rests_until > deadline
+                )
+                if not self._wait_for(settled, patience_seconds):
                     raise self._overdue(patience_seconds)
             if exchange.peer is None:
                 raise exchange.problem.with_traceback(None)

@@ -59,6 +59,8 @@ class Exchange:
     ended: bool = False
     anew: bool = False
     hurry: bool = False
+    rests_until: float = 0.0
+    """Until when (monotonic) not to connect again, whoever is in a hurry."""
     jobs: deque[Job] = field(default_factory=deque)
 
     begun: int = 0
@@ -112,7 +114,7 @@ class Exchange:
         self.anew = True
         self.peer = self.wire = None
         self.problem = UnreachableError(f"babeld at {self.address} was not connected to again yet: look again")
-        self.owing_since, self.doubtful = None, False
+        self.owing_since, self.doubtful, self.rests_until = None, False, 0.0
         self.ring()
 
     def begin(self) -> None:
@@ -120,7 +122,14 @@ class Exchange:
         with self.changed:
             self.begun += 1
             self.anew = self.hurry = False
+            self.rests_until = 0.0
             self.process = None
+
+    def rest(self, until: float) -> None:
+        """Note that no attempt begins before this time (monotonic), whoever is in a hurry."""
+        with self.changed:
+            self.rests_until = until
+            self.changed.notify_all()
 
     def opened(self, wire: Wire) -> None:
         """Note that somebody listens, who owes a greeting."""

@@ -147,6 +147,7 @@ class Knowledge:
                 or self._peer is not peer
                 or self._following is not Following.MONITOR
                 or not self._with_routes
+                or not self._table.whole
                 or not self._is_fresh()
             ):
                 return None
@@ -212,6 +213,11 @@ class Knowledge:
         """Return whether a table is there that keeps routes where that is wanted."""
         return self._table is not None and self._with_routes == routes
 
+    @property
+    def whole(self) -> bool:
+        """Whether all could be read that babeld told since its latest dump."""
+        return self._table is None or self._table.whole
+
     def begin_snapshot(self) -> None:
         """What comes now is all there is: what is not among it is gone."""
         with self._lock:
@@ -235,16 +241,16 @@ class Knowledge:
             self._renew(following, fresh_until)
 
     def take(self, lines: list[bytes], meanwhile: Callable[[], None]) -> int:
-        """Learn from lines, and return how many of them were refused. ``meanwhile`` is called while others read."""
+        """Learn from lines, and return how many are no lines of babeld's. ``meanwhile`` is called while others read."""
         while not self._lock.acquire(timeout=_LONGEST_HOLD_SECONDS):
             meanwhile()
         try:
             table = self._table
             if table is None:
                 return 0
-            before = table.refused_lines_total
+            before = table.garbled_lines_total
             table.take(lines)
-            return table.refused_lines_total - before
+            return table.garbled_lines_total - before
         finally:
             self._lock.release()
 

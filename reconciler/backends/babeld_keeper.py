@@ -7,21 +7,27 @@ working when it has answered a command of the thread's own.
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import random
 import select
 import threading
 import time
+from collections import deque
 from contextlib import closing, suppress
 
 from reconciler.backends.babel_cost import Choice
 from reconciler.backends.babeld_concern import Concern
 from reconciler.backends.babeld_exchange import AnewError, EndedError, Exchange, Peer
 from reconciler.backends.babeld_following import Knowledge
+from reconciler.backends.babeld_process import Identity
 from reconciler.backends.babeld_pursuit import Pursuit
 from reconciler.backends.babeld_socket import Answer, Wire
 from reconciler.backends.bell import Bell
 from reconciler.core.errors import BackendError, UnreachableError
+
+_LOG = logging.getLogger("stellwerk")
 
 ANSWER_SECONDS = 10.0
 """How long an answer may take as a whole until the connection is given up; 10,000 routes take 0.05 s."""
@@ -31,8 +37,24 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _LONGEST_PAUSE_UNCONNECTED_SECONDS = 1.0
 """To connect where nobody listens costs nothing, and a babeld that starts shall have its interfaces back soon."""
 
+_PROVEN_SECONDS = 5.0
+"""A connection that lasted so long and gave an answer was a good one: the next is made as if it were the first."""
+
+_HURRIED_SECONDS = 30.0
+"""How often a caller has one that was lost after its greeting made again at once.
+
+Its loss is news, so somebody looks: where the next one is lost for the same reason, that must not go round at once.
+"""
+
+_CUT_STREAMS = 3
+_CUT_WITHIN_SECONDS = 600.0
+_DISTRUST_SECONDS = 3600.0
+"""Of a babeld that lost so many streams within the former time no stream is wanted for the latter."""
+
 _REPLACED_SECONDS = 1.0
 """How often a babeld that does not greet is compared with the one that has the socket's path by now."""
+
+_MOST_CAUSES = 64
 
 _NICE = -10
 """How urgent it is that this thread takes what babeld says, as soon as it says it."""
@@ -54,6 +76,13 @@ class Keeper:
         self._failures = 0
         self._wire: Wire | None = None
         self._connected_before = False
+        self._came_at: float | None = None
+        self._answered = False
+        self._lost_at = -math.inf
+        self._pursuit: Pursuit | None = None
+        self._process: Identity | None = None
+        self._cuts: deque[float] = deque(maxlen=_CUT_STREAMS)
+        self._unforeseen: set[str] = set()
 
     def run(self) -> None:
         """Keep a connection until the exchange says that it is to end."""
@@ -77,14 +106,34 @@ class Keeper:
     def _converse_and_pause(self) -> None:
         try:
             self._converse()
-        except BackendError as exc:
-            self._exchange.failed(exc.with_traceback(None))
-            self._knowledge.lost()
+        except (EndedError, AnewError):
+            raise
+        except Exception as exc:  # noqa: BLE001 - without this thread nobody speaks with babeld any more
+            with suppress(Exception):
+                self._fail(exc)
         self._pause()
+
+    def _fail(self, error: Exception) -> None:
+        now = time.monotonic()
+        if self._pursuit is not None and self._pursuit.streaming:
+            self._cuts.append(now)
+        if isinstance(error, BackendError):
+            problem: BackendError = error.with_traceback(None)
+        else:
+            cause = f"{type(error).__name__}: {error}".rstrip(": ")
+            problem = UnreachableError(f"babeld at {self._address} could not be followed: {cause}; trying again")
+            if cause not in self._unforeseen and len(self._unforeseen) < _MOST_CAUSES:
+                self._unforeseen.add(cause)
+                _LOG.error("%s", problem, exc_info=error)
+        try:
+            self._exchange.failed(problem)
+        finally:
+            self._knowledge.lost()
 
     def _converse(self) -> None:
         """Connect, and carry out commands until the connection is lost, which is always an error."""
-        self._wire = None
+        self._wire = self._pursuit = self._came_at = None
+        self._answered = False
         self._exchange.begin()
         with closing(Wire(self._address)) as wire:
             self._exchange.opened(wire)
@@ -98,17 +147,28 @@ class Keeper:
                 self._answer(wire, _PROOF)
             peer = self._exchange.came(greeting)
             pursuit = self._begin(wire, peer)
-            came_at = time.monotonic()
+            self._came_at = time.monotonic()
             while True:
                 self._serve(wire, pursuit)
-                if self._failures and time.monotonic() >= came_at + _LONGEST_PAUSE_SECONDS:
+                if self._failures and self._answered and time.monotonic() >= self._came_at + _PROVEN_SECONDS:
                     self._failures = 0
 
     def _begin(self, wire: Wire, peer: Peer) -> Pursuit:
         self._knowledge.connected(peer)
         self._concern.begin()
-        self._choice.begin(time.monotonic())
-        return Pursuit(wire, peer, self._knowledge, self._choice, self._concern)
+        now = time.monotonic()
+        self._choice.begin(now)
+        if peer.process != self._process:
+            self._process = peer.process
+            self._cuts.clear()
+        distrusted = (
+            len(self._cuts) == _CUT_STREAMS
+            and self._cuts[-1] - self._cuts[0] < _CUT_WITHIN_SECONDS
+            and now < self._cuts[-1] + _DISTRUST_SECONDS
+        )
+        pursuit = Pursuit(wire, peer, self._knowledge, self._choice, self._concern, streams=not distrusted)
+        self._pursuit = pursuit
+        return pursuit
 
     def _greeting(self, wire: Wire) -> Answer:
         deadline: float | None = None
@@ -132,12 +192,13 @@ class Keeper:
             answer = self._heard(wire, pursuit)
             self._exchange.answered(job, answer, time.monotonic() - begun)
             pursuit.learn(job.line, answer)
-            self._failures = 0
+            self._answered = True
         elif command is not None:
             pursuit.ask(command)
             answer = self._heard(wire, pursuit)
             self._exchange.settled()
             pursuit.learn(command, answer)
+            self._answered = True
         elif self._wait(wire, pursuit.due()) or wire.holds_line:
             pursuit.hear()
         pursuit.watch()
@@ -176,8 +237,14 @@ class Keeper:
         # Jitter, so that the nodes of a mesh that one event hit do not go on in step.
         pause = min(longest, _FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
         self._failures += 1
-        deadline = time.monotonic() + pause
-        while not self._exchange.hurry and (left := deadline - time.monotonic()) > 0:
+        now = time.monotonic()
+        deadline = now + pause
+        rests = False
+        if self._came_at is not None:
+            rests, self._lost_at = now < self._lost_at + _HURRIED_SECONDS, now
+        if rests:
+            self._exchange.rest(deadline)
+        while (rests or not self._exchange.hurry) and (left := deadline - time.monotonic()) > 0:
             if self._wire is not None and self._wire.replaced():
                 return
             self._wait(None, time.monotonic() + min(left, _REPLACED_SECONDS))

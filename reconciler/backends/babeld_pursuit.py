@@ -28,6 +28,9 @@ SIGN_SECONDS = 3.0
 SNAPSHOT_SECONDS = 600.0
 """How often one that monitors is asked for everything all the same: a change that it does not tell is then seen."""
 
+UNREAD_SECONDS = 60.0
+"""The same where it told what cannot be read: what is known of that is as old as the snapshot."""
+
 LATE_SECONDS = 1.0
 """How late a dump may be beyond twice its time until what is known counts as old."""
 
@@ -42,14 +45,16 @@ _SIGN_OF_LIFE = b""
 class Pursuit:
     """Follows over one connection as long as somebody wants it."""
 
-    def __init__(self, wire: Wire, peer: Peer, knowledge: Knowledge, choice: Choice, concern: Concern) -> None:
+    def __init__(
+        self, wire: Wire, peer: Peer, knowledge: Knowledge, choice: Choice, concern: Concern, *, streams: bool
+    ) -> None:
         self._wire = wire
         self._greeting = peer.greeting
         self._knowledge = knowledge
         self._choice = choice
         self._concern = concern
         self._streaming = False
-        self._able = True
+        self._able = streams
         self._asked: bytes | None = None
         self._collected: list[bytes] | None = None
         self._asked_at = self._answered_at = 0.0
@@ -58,6 +63,11 @@ class Pursuit:
         self._whole_at: float | None = None
         self._every_seconds = 0.0
         self._pending = False
+
+    @property
+    def streaming(self) -> bool:
+        """Whether babeld tells all by itself now."""
+        return self._streaming
 
     def command(self) -> bytes | None:
         """Return what to ask babeld now, None for nothing."""
@@ -76,7 +86,7 @@ class Pursuit:
             return b"dump" if now >= self._next_whole(self._every_seconds) else None
         if not self._streaming:
             return b"monitor"
-        if now >= self._next_whole(SNAPSHOT_SECONDS):
+        if now >= self._next_whole(self._snapshot_seconds()):
             return b"dump"
         return _SIGN_OF_LIFE if now >= self._heard_at + SILENT_SECONDS else None
 
@@ -86,7 +96,7 @@ class Pursuit:
             return 0.0
         if self._knowledge.wish is None:
             return None
-        whole = self._next_whole(SNAPSHOT_SECONDS if self._streaming else self._every_seconds)
+        whole = self._next_whole(self._snapshot_seconds() if self._streaming else self._every_seconds)
         sign = self._heard_at + SILENT_SECONDS if self._streaming else math.inf
         return min(whole, sign, self.watched_until())
 
@@ -163,6 +173,9 @@ class Pursuit:
         if not self._able:
             return Following.DUMP
         return self._choice.mode if wish.following is Following.AUTO else wish.following
+
+    def _snapshot_seconds(self) -> float:
+        return SNAPSHOT_SECONDS if self._knowledge.whole else UNREAD_SECONDS
 
     def _next_whole(self, every_seconds: float) -> float:
         return 0.0 if self._whole_at is None else self._whole_at + every_seconds

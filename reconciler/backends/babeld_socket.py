@@ -129,7 +129,8 @@ class Wire:
     def ask(self, line: bytes) -> None:
         """Send a command; the answer before must have come. Raises UnreachableError."""
         words = " ".join(line.decode(errors="replace").split(" ")[:3])
-        self.deed = f"answer `{words}`"
+        # An empty line does nothing but have it answer.
+        self.deed = f"answer `{words}`" if words else "give a sign of life"
         try:
             sent = self.socket.send(line + b"\n")
         except OSError as exc:

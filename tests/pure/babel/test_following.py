@@ -179,8 +179,8 @@ def test_a_stream_in_any_pieces_is_the_same(path: Path) -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"change neighbour x\n",
         b"\xff\x00\xfe\n",
+        b"change \xff\x00\xfe\n",
         b"ok\n",
         b"SSH-2.0-OpenSSH\n",
         b"change route 55a9d22d1f40 prefix ::/0 fr" + NEIGHBOUR % (b"change", b"7ffc"),
@@ -194,6 +194,55 @@ def test_garbage_is_never_shown_and_the_connection_is_made_anew(path: Path, garb
         until(lambda: server.served == 2, "connected again")
         assert known(follower)._replace(routes=None) == before
         assert follower.state().lost_total == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        NEIGHBOUR % (b"change", b"7ffc-new"),
+        OFFENDER % (b"add", b"perhaps"),
+        b"add interface mesh9 up soon\n",
+        b"add xroute x prefix ::/0 from ::/0 metric low\n",
+        b"add thing 7 of a newer babeld\n",
+    ],
+)
+def test_a_line_that_a_newer_babeld_writes_otherwise_costs_no_connection(path: Path, line: bytes) -> None:
+    babeld = Telling(LINES + (OFFENDER % (b"add", b"yes")).replace(b"metric 96", b"metric low"))
+    with FakeBabeld(path, babeld) as server, closing(following(path)) as follower:
+        known(follower)
+        refused = follower.state().refused_lines_total
+        assert refused == 1
+        babeld.say(line + b"change interface gone0 up true\n")
+        until(lambda: follower.state().lines_total == 9, "the lines are heard")
+        state = follower.state()
+        assert state.known is not None
+        assert [one.up for one in state.known.interfaces] == [True, True]
+        assert state.refused_lines_total == refused + (b"thing" not in line)
+        assert (state.following, state.lost_total, server.served) == ("monitor", 0, 1)
+        # What could not be read may be of concern to others.
+        assert dump_lines(str(path), 5) == babeld.have.splitlines()
+        assert babeld.heard[-1] == "dump"
+
+
+def test_a_stream_that_is_cut_time_and_again_is_left_for_dumps(path: Path) -> None:
+    def converse(client: socket.socket) -> None:
+        client.sendall(GREETING)
+        while command := client.recv(100):
+            if command == b"monitor\n":
+                client.sendall(
+                    LINES + b"ok\n" + b"change route 55a9d22d1f40 prefix ::/0 frchange interface gone0 up tr"
+                )
+                client.sendall(b"ue\n")
+            else:
+                client.sendall(LINES + b"ok\n" if command == b"dump\n" else b"ok\n")
+
+    with FakeBabeld(path, converse) as server, closing(following(path)) as follower:
+        until(lambda: follower.state().following == "dump" and follower.known() is not None, "dumps")
+        served = server.served
+        assert 2 <= served <= 4
+        time.sleep(0.5)
+        assert server.served == served
+        assert follower.known() is not None
 
 
 def test_a_line_without_an_end_is_not_kept(path: Path) -> None:

@@ -20,7 +20,7 @@ from reconciler.backends import babeld_keeper, babeld_news
 from reconciler.backends.babeld import Babeld
 from reconciler.backends.babeld_client import dump_lines, hired
 from reconciler.backends.babeld_news import BabelNews
-from reconciler.backends.babeld_socket import NotRunningError
+from reconciler.backends.babeld_socket import NotRunningError, Wire
 from reconciler.core.backend import Dump, News
 from reconciler.core.errors import BackendError, UnreachableError
 from tests.pure.babel.fake_babeld import GREETING, FakeBabeld, Obedient, Stoppable, says
@@ -206,6 +206,58 @@ def test_a_stranger_is_not_tried_in_a_tight_loop(backend: Babeld, stream: BabelN
         look(backend, path)
         assert not select.select([stream], [], [], 1)[0]
         assert stranger.served < 8
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_one_that_greets_and_is_lost_again_is_not_tried_in_a_tight_loop(
+    backend: Babeld, stream: BabelNews, path: Path, answers: bool
+) -> None:
+    """Each loss is news, and so a cause to look: that must not make the next connection come sooner."""
+
+    def converse(client: socket.socket) -> None:
+        client.sendall(GREETING)
+        if client.recv(2000) and answers:
+            client.sendall(b"add interface mesh0 up true\nok\n")
+
+    with FakeBabeld(path, converse) as babeld:
+        looks = 0
+        begun = time.monotonic()
+        while time.monotonic() < begun + 3:
+            look(backend, path)
+            looks += 1
+            select.select([stream], [], [], 0.1)
+            stream.read()
+        assert babeld.served < 12
+        # A look does not wait for an attempt that is far away.
+        assert looks > 10
+        path.unlink()
+        with FakeBabeld(path, Obedient("babeld-1.12.1", ("mesh7",))):
+            next_news(stream, 5)
+            assert interfaces(backend, path) == ["mesh7"]
+
+
+def test_an_error_that_nobody_foresaw_costs_the_connection_and_not_the_thread(
+    backend: Babeld, stream: BabelNews, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive, failing = Wire.receive, threading.Event()
+    failing.set()
+
+    def receives(wire: Wire) -> object:
+        if failing.is_set() and wire.deed.startswith("answer"):
+            raise MemoryError
+        return receive(wire)
+
+    monkeypatch.setattr(Wire, "receive", receives)
+    with FakeBabeld(path, Obedient("babeld-1.12.1", ("mesh0",))):
+        for _ in range(3):
+            found = look(backend, path)
+            assert isinstance(found, UnreachableError)
+            assert "MemoryError" in str(found)
+        assert len([record for record in caplog.records if "MemoryError" in record.getMessage()]) == 1
+        failing.clear()
+        stream.read()
+        next_news(stream, 5)
+        assert interfaces(backend, path) == ["mesh0"]
 
 
 def test_one_that_trickles_costs_one_wait_and_is_left(
