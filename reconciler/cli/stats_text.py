@@ -17,7 +17,7 @@ MOST_ROWS = 50
 INFINITE_COST = 65535
 """The cost of a neighbour that nothing can be sent to (RFC 8966, section 3.4.3)."""
 _NEIGHBOUR = ("neighbour", "interface", "heard", "rxcost", "txcost", "cost", "rtt")
-_LINK = ("interface", "role", "state", "received", "sent", "errors", "dropped")
+_LINK = ("interface", "role", "kind", "state", "received", "sent", "errors", "dropped")
 _PEER = ("peer", "interface", "handshake", "received", "sent", "endpoint")
 _HELLOS = 16
 _SHORT = 12
@@ -29,9 +29,14 @@ def lines(stats: Json) -> Iterator[str]:
     """Yield the lines."""
     yield _heading(stats["node"], stats["system"])
     yield from _reconciler(stats["reconciler"])
+    yield from _services(stats.get("services"))
+    babel = stats["babel"]
     for name, problem in stats["problems"].items():
+        if name == "babel" and babel is not None and babel["known"] is None:
+            # Said below, where babel's neighbours would be.
+            continue
         yield f"  {click.style('missing', fg='red', bold=True)}: {printable(name)}: {printable(problem)}"
-    yield from _babel(stats["babel"])
+    yield from _babel(babel)
     yield from _ways_out(stats["ways_out"])
     yield from _exits(stats["exits"])
     yield from _links(stats["links"])
@@ -51,6 +56,18 @@ def _reconciler(found: Json | None) -> Iterator[str]:
     if found is not None:
         why = "" if (found["sync"], found["health"]) == ("synced", "healthy") else "; `stellwerk status` says why"
         yield f"  node: {found['sync']} and {found['health']}{why}"
+
+
+def _services(found: Sequence[Json] | None) -> Iterator[str]:
+    """Yield which services run in one line, and why others do not in one each."""
+    running = [printable(one["name"]) for one in found or () if not one["problem"]]
+    if running:
+        yield f"  services: {', '.join(running)} running"
+    for one in found or ():
+        if one["problem"]:
+            yield f"  {click.style('does not run', fg='red', bold=True)}: {printable(one['name'])}: " + printable(
+                one["problem"]
+            )
 
 
 def _babel(babel: Json | None) -> Iterator[str]:
@@ -96,7 +113,8 @@ def _links(found: Sequence[Json]) -> Iterator[str]:
     rows = (
         (
             one["name"],
-            one["role"] or one["kind"] or "-",
+            one["role"] or "-",
+            one["kind"] or "-",
             "up" if one["up"] else "down",
             _bytes(one["rx_bytes"]),
             _bytes(one["tx_bytes"]),

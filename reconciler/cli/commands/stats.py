@@ -36,7 +36,6 @@ def command(file: Path | None, as_json: bool, group: str | None, state_folder: P
 
     Exits 1 when nobody answers, 3 when FILE is invalid, 4 when the node keeps no statistics.
     """
-    from intent.display import printable
     from reconciler.cli import exit_codes
 
     if file is not None:
@@ -49,9 +48,6 @@ def command(file: Path | None, as_json: bool, group: str | None, state_folder: P
     told = _ask(state_folder, socket)
     if told.get("problem"):
         click.echo(f"stellwerk: the node file cannot be used, what it said before holds:\n{told['problem']}", err=True)
-    for one in told.get("services", ()):
-        if one["problem"]:
-            click.echo(f"stellwerk: {one['name']} does not run: {printable(one['problem'])}", err=True)
     if as_json:
         click.echo(json.dumps(told["stats"], indent=2))
         return exit_codes.DONE

@@ -103,9 +103,8 @@ class Alone:
     def _readers(self) -> dict[str, Callable[[], dict[str, Any]]]:
         return {
             "stats": lambda: {
-                "stats": self._beside.told(SERVICE),
+                "stats": {**self._beside.told(SERVICE), "services": self._beside.states()},
                 "problem": self._problem,
-                "services": self._beside.states(),
             },
             "status": _no_daemon,
             "watch": _no_daemon,

@@ -20,7 +20,10 @@ VERSION = 1
 
 
 def as_json(figures: Figures) -> dict[str, Any]:
-    """Return all figures. The same names are there whatever the node has; a part that it has not is ``null``."""
+    """Return all figures. The same names are there whatever the node has; a part that it has not is ``null``.
+
+    ``services`` are those of the daemon's status; without a daemon, who keeps them fills that in.
+    """
     settings, status = figures.settings, figures.status()
     babel = figures.babel()
     return {
@@ -33,6 +36,7 @@ def as_json(figures: Figures) -> dict[str, Any]:
         "ways_out": _ways_out(ways_out.of(figures)),
         "wireguard": _wireguard(figures),
         "firewall": _firewall(figures),
+        "services": None if status is None else [dict(one) for one in status.get("services", ())],
         "exits": _exits(figures, babel, status),
         "reconciler": None if status is None else _reconciler(status),
         "offenders": None if status is None else _offenders(status),
@@ -74,6 +78,8 @@ def _system(system: SystemFigures, model: str | None) -> dict[str, Any]:
 def _links(figures: Figures) -> list[dict[str, Any]]:
     links, addresses = figures.links(), figures.addresses()
     mesh = {one.name for one in figures.settings.mesh_interfaces}
+    if figures.settings.respondd is not None:
+        mesh |= set(figures.settings.respondd.interfaces)
     babel = figures.babel()
     if babel is not None and babel.known is not None:
         mesh |= {one.name for one in babel.known.interfaces}

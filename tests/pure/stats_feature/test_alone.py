@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,13 +87,20 @@ def shown(capsys: pytest.CaptureFixture[str], folder: Path) -> str:
     return run(capsys, "stats", "--json", "--socket", folder / "socket")[1]
 
 
+def told(capsys: pytest.CaptureFixture[str], folder: Path) -> dict[str, Any]:
+    """Return the statistics, none while nobody tells them."""
+    code, said = run(capsys, "stats", "--json", "--socket", folder / "socket")
+    found: dict[str, Any] = {} if code else json.loads(said)
+    return found
+
+
 def test_what_the_file_asks_for_is_kept_as_the_file_changes(
     start: Start, theatre: Theatre, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start()
     until(lambda: theatre.told == ["+ figures", "+ respondd", "+ page"], "both answers")
     theatre.take()
-    until(lambda: shown(capsys, tmp_path) == '{\n  "node": "roof-1"\n}\n', "the figures")
+    until(lambda: told(capsys, tmp_path).get("node") == "roof-1", "the figures")
     file.write_text(MOVED)
     until(lambda: theatre.told == ["- page", "+ page"], "the page at its new place")
     theatre.take()
@@ -155,7 +163,7 @@ def test_it_is_found_beside_the_socket_of_the_daemon(
     start(tmp_path / "state" / "stats.socket")
     until(lambda: len(theatre.told) == 3, "both answers")
     code, said = run(capsys, "stats", "--json", "--state-dir", tmp_path / "state")
-    assert (code, json.loads(said)) == (0, {"node": "roof-1"})
+    assert (code, json.loads(said)["node"]) == (0, "roof-1")
     code, said = run(capsys, "stats", "--json", "--state-dir", tmp_path)
     assert code == 1
     assert f"no daemon listens at {tmp_path / 'socket'}" in said
@@ -166,7 +174,13 @@ def test_what_does_not_run_is_told(
 ) -> None:
     theatre.failing["page"] = taken("page")
     start()
-    until(lambda: "page does not run: page cannot listen" in shown(capsys, tmp_path), "the reason")
+    expected = [
+        {"name": "respondd", "state": "running", "problem": ""},
+        {"name": "page", "state": "waiting", "problem": "page cannot listen: the port is taken"},
+    ]
+    until(lambda: told(capsys, tmp_path).get("services") == expected, "the reason")
+    theatre.failing.clear()
+    until(lambda: told(capsys, tmp_path)["services"][1]["state"] == "running", "the end of the reason")
 
 
 def test_without_a_socket_it_goes_on(

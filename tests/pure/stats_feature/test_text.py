@@ -34,7 +34,10 @@ def test_all_of_a_node() -> None:
         "fe80::d wg-mesh 1/16 300 65535 unreachable 83.2 ms",
         "2001:db8:42::/56 announced -",
         "2001:db8:43::/56 withdrawn gre-provider has no carrier",
-        "wlan0 mesh down 0 B 0 B 0 0",
+        "interface role kind state received sent errors dropped",
+        "wlan0 mesh - down 0 B 0 B 0 0",
+        "lo - - up 4.9 KiB 4.9 KiB 0 0",
+        "gre-provider tunnel ip6gre up 65.2 GiB 5.6 GiB 0 7",
         "xTIBA5rboUvn… wg-mesh 1h6m40s ago 400 B 800 B 198.51.100.7:51820 (roamed)",
     ):
         assert row in rows, row
@@ -44,11 +47,27 @@ def test_all_of_a_node() -> None:
 def test_what_is_not_known_is_not_shown() -> None:
     stats = told()
     stats["babel"] |= {"known": None, "problem": "babeld does not answer"}
+    stats["problems"] = {"babel": "babeld does not answer", "peers": "no right to see them"}
     stats |= dict.fromkeys(("ways_out", "wireguard", "exits", "reconciler", "offenders"))
     lines = text(stats)
     assert "babel: not known: babeld does not answer" in lines
+    assert sum("babeld does not answer" in line for line in lines) == 1
     assert not any("fe80::b" in line for line in lines)
+    assert "  missing: peers: no right to see them" in lines
     assert text({**stats, "babel": None})
+
+
+def test_which_services_run_and_which_do_not_is_shown() -> None:
+    taken = "[::1]:8080 is taken"
+    services = [
+        {"name": "respondd", "state": "running", "problem": ""},
+        {"name": "prometheus", "state": "running", "problem": ""},
+        {"name": "page", "state": "waiting", "problem": taken},
+    ]
+    lines = text({**told(), "services": services})
+    assert "  services: respondd, prometheus running" in lines
+    assert f"  does not run: page: {taken}" in lines
+    assert not any("services" in line for line in text({**told(), "services": []}))
 
 
 def test_names_from_the_network_do_nothing_to_a_terminal() -> None:
