@@ -31,11 +31,11 @@ def ip(*words: str) -> str:
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
 
 
-def until(met: Callable[[], T | None], what: str) -> T:
-    """Return what the condition gives as soon as it holds; fail after PATIENCE_SECONDS."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def until(met: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+    """Return what the condition gives as soon as it holds; fail when the time is over."""
+    deadline = time.monotonic() + seconds
     while not (found := met()):
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:g} s"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
         time.sleep(0.02)
     return found
 
