@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,3 +228,58 @@ def test_it_is_put_together_once_until_something_changes() -> None:
     assert leaving.now() is first
     figures.know(known([default("2001:db8:77::/48", "fe80::c")]))
     assert leaving.now() != first
+
+
+def test_of_many_defaults_only_those_that_changed_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = module._source
+
+    def reads(destination: str, source: str, addresses: Any) -> Any:
+        read.append(source)
+        return real(destination, source, addresses)
+
+    monkeypatch.setattr(module, "_source", reads)
+    routes = [default(f"2001:db8:{number:x}::/48", "fe80::c") for number in range(100)]
+    addresses = {"lo": ("2001:db8:5::1",)}
+    figures = node.FakeFigures(addresses=addresses, status=None)
+    figures.know(known(routes))
+    leaving = Leaving(figures)
+    first = leaving.now()
+    assert len(read) == 100
+    routes[5] = routes[5]._replace(metric=7)
+    routes[7] = default("2001:db8:fff::/48", "fe80::c")
+    figures.know(known(routes))
+    second = leaving.now()
+    assert read[100:] == ["2001:db8:fff::/48"]
+    assert first is not None
+    assert second is not None
+    assert second.ipv6 is not None
+    assert (second.ipv6.metric, len(set(second.ways) - set(first.ways))) == (7, 2)
+    figures.set(addresses={"lo": ("2001:db8:6::1",)})
+    third = leaving.now()
+    assert third is not None
+    assert via(third.ipv6) == "2001:db8:6::/48 fe80::c"
+
+
+ANNOUNCED = st.lists(
+    st.tuples(st.sampled_from([*ADDRESSES, "10.0.0.1", "fe80::1", "x"]), st.integers(-1, 129)).map(
+        lambda one: f"{one[0]}/{one[1]}"
+    ),
+    max_size=5,
+)
+
+
+@given(ANNOUNCED, st.lists(st.sampled_from([*ADDRESSES, "10.0.0.1", "10.255.0.1"]), max_size=3))
+def test_an_address_in_what_is_announced_is_an_own_one(announced: list[str], addresses: list[str]) -> None:
+    figures = node.FakeFigures(addresses={"clients": tuple(addresses)}, status=None)
+    figures.know(known([], [Xroute(one, ANY, 0) for one in announced]))
+
+    def network(text: str) -> Any:
+        try:
+            return ip_network(text, strict=False)
+        except ValueError:
+            return None
+
+    networks = [one for one in map(network, announced) if one is not None and one.prefixlen]
+    inside = {one for one in addresses if any(ip_address(one) in prefix for prefix in networks)}
+    assert set(Leaving(figures).mesh_addresses()) == inside

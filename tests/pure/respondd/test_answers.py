@@ -10,6 +10,7 @@ import pytest
 
 from intent.statistics import About, Statistics
 from reconciler.backends.babel_table import Route, Xroute
+from reconciler.services.statistics.as_json import as_json
 from tests.figures import BABEL, FALLBACK_DEFAULT, INSTALLED_DEFAULT, KNOWN, NEIGHBOURS, PEERS, STATUS
 from tests.pure.respondd import as_yanic
 from tests.pure.respondd.asked import ALL, OWN, Asked
@@ -197,6 +198,37 @@ def test_of_defaults_for_several_sources_the_one_of_the_own_addresses() -> None:
         asked.now += 10
         statistics = asked.told()["statistics"]
         assert (statistics["gateway6"], statistics["gateway_nexthop"]) == (expected, expected)
+
+
+def test_the_gateway_and_the_neighbour_before_it_are_of_one_way() -> None:
+    four = INSTALLED_DEFAULT._replace(destination="0.0.0.0/0", source="0.0.0.0/0", refmetric=0, via="fe80::4")
+    six = INSTALLED_DEFAULT._replace(refmetric=0, via="fe80::6")
+    asked = Asked(**CLIENT)
+    for defaults, gateway, gateway6 in (((four, six), "fe80::4", "fe80::6"), ((six,), "fe80::6", "fe80::6")):
+        asked.figures.know(NO_EXIT._replace(defaults=defaults))
+        asked.now += 10
+        told = asked.told()["statistics"]
+        assert (told["gateway"], told["gateway_nexthop"], told["gateway6"]) == (gateway, gateway, gateway6)
+    asked.figures.know(NO_EXIT._replace(defaults=(four,)))
+    asked.now += 10
+    told = asked.told()["statistics"]
+    assert (told["gateway"], told["gateway_nexthop"], "gateway6" in told) == ("fe80::4", "fe80::4", False)
+
+
+def test_the_same_way_out_is_told_as_elsewhere() -> None:
+    """A node with an address of the mesh and one of its own network, which leaves by another exit."""
+    asked = Asked(**CLIENT, addresses={"lo": ("fd00:6d65::a",), "clients": ("2001:db8:77:5::1",)})
+    ours = FALLBACK_DEFAULT._replace(source="2001:db8:77::/48", via="fe80::2", refmetric=0, installed=True)
+    asked.figures.know(
+        NO_EXIT._replace(
+            defaults=(ours._replace(source="::/0", via="fe80::3"), ours),
+            xroutes=(Xroute("fd00:6d65::a/128", "::/0", 0), Xroute("2001:db8:77:5::/64", "::/0", 0)),
+        )
+    )
+    told = asked.told()
+    assert told["statistics"]["gateway6"] == "fe80::2"
+    assert as_json(asked.figures)["ways_out"]["ipv6"]["next_hop"] == "fe80::2"
+    assert told["nodeinfo"]["network"]["addresses"] == ["fd00:6d65::a", "2001:db8:77:5::1"]
 
 
 def test_wireguard_peers() -> None:

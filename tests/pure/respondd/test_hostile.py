@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.backends.babel_table import Known
@@ -54,6 +54,7 @@ def test_two_of_us_do_not_talk_for_ever() -> None:
         assert asked.ask(answer, port=1001) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.integers(0, 2**40))
 def test_what_babeld_says_is_told_as_text(name: str, address: str, router_id: str, cost: int) -> None:
     odd = NEIGHBOURS[0]._replace(interface=name, address=address, cost=cost, rxcost=cost, txcost=cost)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from reconciler.backends.babel_table import RouteCounts
+from reconciler.backends.babel_table import RouteCounts, Xroute
 from tests.figures import KNOWN, LINKS, NEIGHBOURS, SYSTEM
 from tests.pure.respondd.asked import ALL, Asked, crowd
 
@@ -98,3 +98,20 @@ def test_a_query_costs_the_same_whatever_the_number_of_routes(neighbours: int) -
         return (time.process_time() - begun) / count
 
     assert min(each(10_000) for _ in range(3)) < 0.0003
+
+
+def test_an_answer_that_is_made_again_costs_the_same_whatever_the_number_of_announcements() -> None:
+    def each(announcements: int) -> float:
+        asked = Asked()
+        xroutes = tuple(Xroute(f"fd01:{number:x}::/32", "::/0", 0) for number in range(announcements))
+        asked.figures.know(KNOWN._replace(xroutes=xroutes))
+        asked.ask(ALL)
+        begun, count = time.process_time(), 20
+        for number in range(count):
+            asked.figures.know(KNOWN._replace(xroutes=xroutes, neighbours=NEIGHBOURS[number % 2 :]))
+            asked.now += 301
+            assert asked.ask(ALL)
+        return (time.process_time() - begun) / count
+
+    few, many = (min(each(count) for _ in range(3)) for count in (10, 10_000))
+    assert many < 3 * few + 0.001

@@ -16,9 +16,6 @@ _WIRELESS = ("wl", "phy")
 """How names of wireless interfaces begin: the kernel's, systemd's and OpenWrt's."""
 
 
-_LOOPBACK = ("127.0.0.1", "::1")
-
-
 class MeshLink(NamedTuple):
     """An interface of the mesh: its link-local addresses, and its sort as respondd knows them."""
 
@@ -45,27 +42,6 @@ def mesh_links(figures: Figures) -> tuple[MeshLink, ...]:
 def is_link_local(address: str) -> bool:
     """Return whether it is an IPv6 address of a link, fe80::/10."""
     return address[:3].lower() in ("fe8", "fe9", "fea", "feb") and address[4:5] == ":"
-
-
-def own_addresses(figures: Figures) -> list[str]:
-    """Return those by which the mesh reaches the node: of its loopback and mesh interfaces, or in what it announces.
-
-    The latter are those of its networks, whose clients and whose own packets leave the mesh alike.
-    """
-    babel = figures.babel()
-    known = None if babel is None else babel.known
-    prefixes = [ipaddress.ip_network(one.destination, strict=False) for one in (known.xroutes if known else ())]
-    announced = [prefix for prefix in prefixes if prefix.prefixlen]
-    inside = {"lo", *(link.name for link in mesh_links(figures))}
-    found = (
-        address
-        for name, ones in figures.addresses().items()
-        for address in ones
-        if not is_link_local(address)
-        and address not in _LOOPBACK
-        and (name in inside or any(ipaddress.ip_address(address) in prefix for prefix in announced))
-    )
-    return list(dict.fromkeys(found))
 
 
 def own_address(links: Sequence[MeshLink]) -> str | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from reconciler.backends.babel_table import Route
 from reconciler.services.statistics.figures import Figures
-from reconciler.services.statistics.respondd.mesh import mesh_links, own_address, own_addresses, router_address
+from reconciler.services.statistics.respondd.mesh import mesh_links, own_address, router_address
 from reconciler.services.statistics.respondd.provider import provider
-from reconciler.services.statistics.ways_out import WayOut, WaysOut, own_exits, ways_out
+from reconciler.services.statistics.ways_out import NOWHERE, WayOut, WaysOut, of
 
 
 @provider("nodeinfo", "vpn")
@@ -23,13 +23,13 @@ def gateway(figures: Figures) -> dict[str, str | None]:
 
     Maps find a node by its hardware address and by the link-local addresses of its interfaces, so the exit is told by
     such a one. ``gateway`` is the exit of IPv4, and where the mesh has none the same as ``gateway6``: some readers know
-    no other. An exit is its own gateway, and nobody is between.
+    no other. ``gateway_nexthop`` is on the way to ``gateway``. An exit is its own gateway, and nobody is between.
     """
     found = _ways(figures)
     six, four = _own(found, found.ipv6), _own(found, found.ipv4)
-    first = six or four
+    first = four or six
     return {
-        "gateway": _exit(figures, four or six),
+        "gateway": _exit(figures, first),
         "gateway6": _exit(figures, six),
         "gateway_nexthop": None if first is None else first.next_hop,
     }
@@ -37,9 +37,7 @@ def gateway(figures: Figures) -> dict[str, str | None]:
 
 def _ways(figures: Figures) -> WaysOut:
     """Return the ways out for the addresses that are told; while babeld is away, those that the daemon announces."""
-    babel = figures.babel()
-    known = None if babel is None else babel.known
-    return ways_out(known, own_exits(figures.status()), own_addresses(figures))
+    return of(figures) or NOWHERE
 
 
 def _own(found: WaysOut, way: WayOut | None) -> WayOut | None:

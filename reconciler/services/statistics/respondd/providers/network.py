@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reconciler.services.statistics.figures import Figures
-from reconciler.services.statistics.respondd.mesh import mesh_links, own_addresses, router_address
+from reconciler.services.statistics.respondd.mesh import mesh_links, router_address
 from reconciler.services.statistics.respondd.provider import Long, provider
+from reconciler.services.statistics.ways_out import leaving
 
 
 @provider("nodeinfo", "network", "mac")
@@ -17,7 +18,7 @@ def mac(figures: Figures) -> str:
 @provider("nodeinfo", "network", "addresses")
 def addresses(figures: Figures) -> Long:
     """Return by which addresses the mesh reaches the node."""
-    return Long(own_addresses(figures), list)
+    return Long(leaving(figures).mesh_addresses(), list)
 
 
 @provider("nodeinfo", "network", "mesh_interfaces")
