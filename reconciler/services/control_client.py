@@ -42,6 +42,10 @@ class Control:
             self._socket.close()
             raise self._unconnected(exc) from exc
 
+    def close(self) -> None:
+        """Close it without a command."""
+        self._socket.close()
+
     def request(self, command: str, **arguments: Any) -> Iterator[dict[str, Any]]:
         """Give the command and yield what is answered, the end as the last; then the connection is closed.
 
@@ -77,8 +81,9 @@ class Control:
             return NobodyError(f"no daemon listens at {self.path}; `stellwerk run NODE.yaml` starts one")
         if isinstance(exc, PermissionError):
             return DeniedError(
-                f"{self.path} may not be opened: {exc.strerror}; be root, or, for `stellwerk status` alone, in the "
-                "group that the daemon was started with (`stellwerk run --group`)"
+                f"{self.path} may not be opened: {exc.strerror}; be root, or, for `stellwerk status` and `stellwerk "
+                "stats` alone, in the group that was named at the start (`stellwerk run --group`, `stellwerk stats "
+                "FILE --group`)"
             )
         return UnreachableError(f"the daemon at {self.path} cannot be reached: {exc.strerror or exc}")
 

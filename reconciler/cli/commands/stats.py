@@ -63,23 +63,35 @@ def _keep(file: Path, group: str | None, state_folder: Path, socket: Path | None
     from reconciler.services.statistics.alone import SOCKET, Alone, Settings
 
     logs.begin()
-    Alone(Settings(file, socket or control_socket(None, state_folder).with_name(SOCKET), group)).run()
+    daemon = control_socket(None, state_folder)
+    Alone(Settings(file, socket or daemon.with_name(SOCKET), group, daemon)).run()
 
 
 def _ask(state_folder: Path, socket: Path | None) -> dict[str, Any]:
     """Return what is told by the daemon, or else by who keeps statistics alone. Raises StellwerkError."""
-    from reconciler.core.errors import RefusedError
+    from reconciler.core.errors import DeniedError, RefusedError, StellwerkError
     from reconciler.services.control_client import Control, NobodyError
     from reconciler.services.statistics.alone import SOCKET
 
     path = control_socket(socket, state_folder)
+    begin = "`stellwerk run NODE.yaml` keeps a node and, with `stats` in its file, its statistics; `stellwerk stats "
+    if socket is not None:
+        try:
+            return Control(path).ask("stats")
+        except NobodyError:
+            raise NobodyError(f"no daemon listens at {path}; {begin}NODE.yaml --socket {path}` them alone") from None
+    alone = path.with_name(SOCKET)
     try:
         return Control(path).ask("stats")
-    except (NobodyError, RefusedError) as exc:
-        if socket is not None:
-            raise
+    except (NobodyError, RefusedError, DeniedError) as exc:
         try:
-            control = Control(path.with_name(SOCKET))
-        except NobodyError:
-            raise exc from None
-        return control.ask("stats")
+            return Control(alone).ask("stats")
+        except StellwerkError as other:
+            if not isinstance(other, NobodyError):
+                raise other from None
+            if not isinstance(exc, NobodyError):
+                raise exc from None
+        raise NobodyError(
+            f"no daemon listens at {path}, and nobody who keeps statistics alone at {alone}; {begin}NODE.yaml` them "
+            "alone, and changes nothing"
+        ) from None

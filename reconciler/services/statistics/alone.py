@@ -25,8 +25,10 @@ from reconciler.backends.watched_files import watched_files
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.telling import log
 from reconciler.services.beside import Beside
+from reconciler.services.control_client import Control, NobodyError
 from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer, Job
 from reconciler.services.statistics.asked import Asked, ask
+from reconciler.services.statistics.babel_watch import BabelWatch
 
 SERVICE = "statistics"
 SOCKET = "stats.socket"
@@ -38,11 +40,12 @@ AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the process is started with."""
+    """What the process is started with. ``daemon`` is the socket of the daemon that may keep the node itself."""
 
     node_file: Path
     socket: Path
     group: str | None = None
+    daemon: Path | None = None
 
 
 class Alone:
@@ -54,6 +57,7 @@ class Alone:
         self._manager = ServiceManager()
         self._bell = Bell()
         self._beside = Beside(None, time.monotonic, self._bell.ring)
+        self._babel = BabelWatch(self._bell.ring)
         self._stopping = False
         self._reload = False
         self._problem = ""
@@ -82,23 +86,49 @@ class Alone:
                 self._settings.socket, self._settings.group, Board(time.monotonic), _refuse, self._readers()
             )
             stack.callback(server.close)
-            self._open(server)
+            socket = self._settings.socket if self._open(server) else None
             stack.callback(self._beside.close)
+            stack.callback(self._babel.close)
             self._take(asked)
-            log.info("started", extra={"fact": {"file": self._file, "socket": self._settings.socket}})
+            log.info("started", extra={"fact": {"file": self._file, "socket": socket}})
+            self._look_for_a_daemon()
             self._manager.ready(self._words())
             self._drive()
             self._manager.stopping()
             log.info("ended")
 
-    def _open(self, server: ControlServer) -> None:
-        """Listen at the control socket. Raises AnotherDaemonError; what else there may be leaves the rest as it is."""
+    def _open(self, server: ControlServer) -> bool:
+        """Listen at the control socket, and return whether that is so.
+
+        Raises AnotherDaemonError; what else there may be leaves the rest as it is.
+        """
         try:
             server.open()
         except AnotherDaemonError:
             raise
         except StellwerkError as exc:
             log.warning("no control socket", extra={"fact": {"because": str(exc)}})
+            return False
+        return True
+
+    def _look_for_a_daemon(self) -> None:
+        """Say so where a daemon keeps this node: it may give the same statistics."""
+        daemon = self._settings.daemon
+        if daemon is None or daemon == self._settings.socket:
+            return
+        try:
+            Control(daemon).close()
+        except NobodyError:
+            return
+        except StellwerkError as exc:
+            # One whose socket is not for us is there all the same, or left it there.
+            log.debug("no daemon seen", extra={"fact": {"because": str(exc)}})
+            return
+        because = (
+            f"the daemon at {daemon} keeps this node, and can do its statistics itself: what `stats` in its node file "
+            "asks for, on ports that are free"
+        )
+        log.warning("note", extra={"fact": {"because": because}})
 
     def _readers(self) -> dict[str, Callable[[], dict[str, Any]]]:
         return {
@@ -140,6 +170,7 @@ class Alone:
             ready = {number for number, _ in poll.poll(self._wait_seconds() * 1000)}
             if self._bell.fileno() in ready:
                 self._bell.hush()
+            self._babel.look()
             changed = self._watched.fileno() in ready and bool(self._watched.read()) and self._looks_otherwise()
             due = self._again_at is not None and time.monotonic() >= self._again_at
             if not self._stopping and (self._reload or changed or due):
@@ -154,8 +185,8 @@ class Alone:
         seconds = [LONGEST_WAIT_SECONDS]
         if self._manager.watchdog_seconds is not None:
             seconds.append(self._manager.watchdog_seconds / 2)
-        if self._again_at is not None:
-            seconds.append(max(0.0, self._again_at - time.monotonic()))
+        dues = [due for due in (self._again_at, self._babel.due) if due is not None]
+        seconds += [max(0.0, due - time.monotonic()) for due in dues]
         return min(seconds)
 
     # The file.
@@ -179,19 +210,19 @@ class Alone:
         try:
             asked = self._read()
         except IntentError as exc:
-            self._keep_on(str(exc))
+            self._keep_on(str(exc), _first_lines(exc))
         except StellwerkError as exc:
             self._again_at = time.monotonic() + AGAIN_SECONDS
-            self._keep_on(str(exc))
+            self._keep_on(str(exc), str(exc))
         else:
             if self._problem:
                 self._problem = ""
                 log.info("accepted", extra={"fact": {"because": "the node file can be used again"}})
             self._take(asked)
 
-    def _keep_on(self, problem: str) -> None:
+    def _keep_on(self, problem: str, outcome: str) -> None:
         self._problem = problem
-        fact = {"because": "the node file cannot be used, what it said before holds", "outcome": problem}
+        fact = {"because": "the node file cannot be used, what it said before holds", "outcome": outcome}
         log.warning("refused", extra={"fact": fact})
 
     def _take(self, asked: Asked) -> None:
@@ -200,10 +231,16 @@ class Alone:
         if asked.settings is None:
             log.warning("nothing to do", extra={"fact": {"because": f"{self._file} asks for no statistics any more"}})
         self._beside.want(() if asked.settings is None else (Service(SERVICE, asked.settings),))
+        self._babel.want(None if asked.settings is None else asked.settings.babel)
 
     def _words(self) -> str:
         states = self._beside.states()
         return ", ".join(f"{one['name']} {one['state']}" for one in states) or "nothing runs yet"
+
+
+def _first_lines(error: IntentError) -> str:
+    """Return each problem in one line, ``file:line:column: words``, for a log that has one line for all."""
+    return "; ".join(str(problem).partition("\n")[0] for problem in error.problems)
 
 
 def _stamp(path: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import signal
@@ -10,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 from tests.host import Host, host, until
-from tests.kernel.daemon.running import STELLWERK, Program, Programs
+from tests.kernel.daemon.running import STELLWERK, Program, Programs, programs
 from tests.kernel.stats.conftest import ALONE, alone, asked, babel, neighbours
 
 LARGEST_KIB = 35 * 1024
 NOBODY = 65534
+GROUP = "users"
 
 
 def resident(program: Program) -> dict[str, int]:
@@ -89,13 +91,40 @@ def test_the_file_is_followed_and_a_wrong_one_is_not(node: Host, start: Programs
 
 
 def test_babeld_comes_later_goes_and_comes_again(node: Host, start: Programs) -> None:
-    alone(start, node.node_file(ALONE))
+    program = alone(start, node.node_file(ALONE))
     until(lambda: bool(asked(node)), "an answer without a babeld")
     assert neighbours(node) == []
+    until(lambda: "babeld lost" in program.said(), "the log's word of it")
+    assert str(node.socket) in program.said().split("because=")[-1]
     babel(node)
     until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    until(lambda: "babeld back" in program.said(), "the log's word of its return")
     node.end()
     until(lambda: neighbours(node) == [], "no neighbour without a babeld")
+    until(lambda: program.said().count("babeld lost") == 2, "the log's word of it again")
+    assert program.said().count("babeld back") == 1
+
+
+def test_the_group_may_ask() -> None:
+    with tempfile.TemporaryDirectory() as name, host(Path(name)) as node, programs(node) as start:
+        Path(name).chmod(0o755)
+        alone(start, node.node_file(ALONE), "--group", GROUP)
+        place = node.folder / "state" / "stats.socket"
+        until(lambda: place.exists() and bool(asked(node)), "the start")
+        place.parent.chmod(0o755)
+        number = grp.getgrnam(GROUP).gr_gid
+
+        def ask(group: int) -> subprocess.CompletedProcess[str]:
+            command = (*STELLWERK, "stats", "--json", *node.state())
+            return subprocess.run(
+                command, user=NOBODY, group=group, extra_groups=(), capture_output=True, text=True, check=False
+            )
+
+        member, stranger = ask(number), ask(NOBODY - 1)
+        assert member.returncode == 0, member.stderr
+        assert json.loads(member.stdout)["node"]["name"] == "roof-1"
+        assert stranger.returncode == 1
+        assert "`stellwerk stats FILE --group`" in stranger.stderr
 
 
 def test_nobody_needs_to_be_root() -> None:

@@ -57,7 +57,7 @@ def test_the_same_parts_are_there_whatever_the_node_has() -> None:
     assert as_json(bare).keys() == told().keys()
     found = as_json(bare)
     left = [name for name in found if found[name] is None]
-    assert left == ["babel", "wireguard", "firewall", "exits", "reconciler", "offenders"]
+    assert left == ["babel", "wireguard", "firewall", "services", "exits", "reconciler", "offenders"]
     assert found["ways_out"] == {"ipv6": None, "ipv4": None, "all": []}
 
 

@@ -63,8 +63,8 @@ def start(tmp_path: Path, file: Path) -> Iterator[Start]:
     """Start one in a thread, which ends with the test."""
     begun: list[tuple[Alone, threading.Thread]] = []
 
-    def begin(socket: Path = tmp_path / "socket") -> Alone:
-        alone = Alone(Settings(file, socket))
+    def begin(socket: Path = tmp_path / "socket", daemon: Path | None = None) -> Alone:
+        alone = Alone(Settings(file, socket, daemon=daemon))
         thread = threading.Thread(target=alone.run, daemon=True)
         thread.start()
         begun.append((alone, thread))
@@ -85,6 +85,11 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
 
 def shown(capsys: pytest.CaptureFixture[str], folder: Path) -> str:
     return run(capsys, "stats", "--json", "--socket", folder / "socket")[1]
+
+
+def facts(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    """Return what the log has of an event."""
+    return [vars(record)["fact"] for record in caplog.records if record.getMessage() == event]
 
 
 def told(capsys: pytest.CaptureFixture[str], folder: Path) -> dict[str, Any]:
@@ -166,7 +171,14 @@ def test_it_is_found_beside_the_socket_of_the_daemon(
     assert (code, json.loads(said)["node"]) == (0, "roof-1")
     code, said = run(capsys, "stats", "--json", "--state-dir", tmp_path)
     assert code == 1
-    assert f"no daemon listens at {tmp_path / 'socket'}" in said
+    for words in (
+        *(f"no daemon listens at {tmp_path / 'socket'}", f"alone at {tmp_path / 'stats.socket'}"),
+        *("`stellwerk run NODE.yaml`", "`stellwerk stats NODE.yaml`"),
+    ):
+        assert words in said
+    code, said = run(capsys, "stats", "--socket", tmp_path / "other")
+    assert code == 1
+    assert f"`stellwerk stats NODE.yaml --socket {tmp_path / 'other'}`" in said
 
 
 def test_what_does_not_run_is_told(
@@ -187,9 +199,48 @@ def test_without_a_socket_it_goes_on(
     start: Start, theatre: Theatre, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
+    caplog.set_level("INFO", "stellwerk")
     start(tmp_path / "file" / "socket")
-    until(lambda: len(theatre.told) == 3, "both answers")
+    until(lambda: facts(caplog, "started"), "the start")
     assert "no control socket" in caplog.messages
+    assert facts(caplog, "started")[0]["socket"] is None
+
+
+def test_the_log_says_where_a_file_is_wrong_in_one_line(
+    start: Start, theatre: Theatre, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    start()
+    until(lambda: len(theatre.told) == 3, "both answers")
+    file.write_text(WRONG.replace("mesh0", "mesh 0"))
+    (fact,) = until(lambda: facts(caplog, "refused"), "the refusal")
+    first, second = fact["outcome"].split("; /")
+    assert first.startswith(f"{file}:3:")
+    assert second.startswith(f"{file}:3:".removeprefix("/"))
+    assert "^" not in fact["outcome"]
+    assert "\n" not in fact["outcome"]
+
+
+def test_a_babeld_that_is_not_there_is_said_once(
+    start: Start, theatre: Theatre, file: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    file.write_text(STATS.replace("/run/babeld.sock", str(tmp_path / "no-babeld")))
+    start()
+    (fact,) = until(lambda: facts(caplog, "babeld lost"), "the word of it")
+    assert "no-babeld" in fact["because"]
+    file.write_text(MOVED.replace("/run/babeld.sock", str(tmp_path / "no-babeld")))
+    until(lambda: "+ page" in theatre.told[3:], "the page at its new place")
+    assert len(facts(caplog, "babeld lost")) == 1
+
+
+def test_a_daemon_on_the_same_node_is_told_of(
+    start: Start, theatre: Theatre, file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
+        daemon.bind(str(tmp_path / "daemon"))
+        daemon.listen()
+        start(daemon=tmp_path / "daemon")
+        (fact,) = until(lambda: facts(caplog, "note"), "the word of it")
+    assert f"the daemon at {tmp_path / 'daemon'} keeps this node" in fact["because"]
 
 
 def test_a_service_manager_is_told(
