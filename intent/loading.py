@@ -80,7 +80,7 @@ def _build(source: Source, events: Iterator[Any], runs: Iterable[Run] = ()) -> t
 
 def _broken(source: Source, error: YAMLError) -> IntentError:
     report = Report(source)
-    report.add(*syntax_problem(error))
+    report.add(*syntax_problem(error, source))
     return report.error()
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from intent.source import Source
 from intent.tree import Place
 
 
@@ -79,17 +80,41 @@ _KNOWN = (
 )
 
 
-def syntax_problem(error: YAMLError) -> SyntaxProblem:
-    """Return what the parser found wrong, in plain words."""
+# Text such as `[::1]:9742`, which YAML takes for a list with something behind it; the group is all of it where it is an
+# address, so that nothing else is repeated.
+_BRACKETED = re.compile(
+    r"""(\[[0-9A-Fa-f:.]{2,45}(?:%[\w.-]{1,15})?\]:[0-9]{1,5}(?=[\s,\]}]|\Z))|\[[^\s\[\]{},"'#]*\]:[^\s\[\]{},"'#]"""
+)
+_SEARCHED_CHARACTERS = 400
+
+
+def syntax_problem(error: YAMLError, source: Source) -> SyntaxProblem:
+    """Return what the parser found wrong in a text, in plain words."""
     if not isinstance(error, MarkedYAMLError):
         return SyntaxProblem((0, 0), "is not YAML", None)
     said = f"{error.context or ''}\n{error.problem or ''}"
     mark = error.problem_mark or error.context_mark
+    if (bracketed := _bracketed(mark, source)) is not None:
+        return bracketed
     for words in _KNOWN:
         if words.pattern.search(said):
             at = error.context_mark if words.at_start and error.context_mark else mark
             return SyntaxProblem(_place(at), words.message, words.suggestion)
     return SyntaxProblem(_place(mark), "this is not YAML", None)
+
+
+def _bracketed(mark: Any, source: Source) -> SyntaxProblem | None:
+    """Return the problem of text that begins with ``[`` and goes on behind its ``]``, where the parser broke off."""
+    if mark is None:
+        return None
+    line, column = _place(mark)
+    first = max(0, column - 1 - _SEARCHED_CHARACTERS)
+    for match in _BRACKETED.finditer(source.line(line)[: column + _SEARCHED_CHARACTERS], first):
+        if match.start() < column <= match.end():
+            advice = f': `"{match[1]}"`' if match[1] else ""
+            message = "text that begins with `[` needs quotes, or it is a list, with nothing behind its `]`"
+            return SyntaxProblem((line, match.start() + 1), message, f"put it in quotes{advice}")
+    return None
 
 
 def _place(mark: Any) -> Place:
