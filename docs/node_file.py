@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from intent.schema import node_schema
+from intent.yaml_spelling import as_yaml
 
 FILE = Path(__file__).parent / "node-file.md"
 Schema = dict[str, Any]
@@ -85,7 +85,7 @@ def _meaning(field: Schema, whole: Schema) -> str:
 
 def _default(field: Schema) -> str:
     default = field.get("default")
-    return "" if default is None or default in ([], {}) else f"`{_spelled(default)}`"
+    return "" if default is None or default in ([], {}) else f"`{as_yaml(default)}`"
 
 
 def _value(field: Schema, path: str, whole: Schema) -> str:
@@ -132,20 +132,8 @@ def _resolved(field: Schema, whole: Schema) -> Schema:
     return definition
 
 
-def _spelled(value: Any) -> str:
-    """Return a value as YAML's flow style has it."""
-    if isinstance(value, list):
-        return f"[{', '.join(_spelled_item(one) for one in value)}]"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _spelled_item(value: Any) -> str:
-    quoted = isinstance(value, str) and ":" in value
-    return json.dumps(value) if quoted else _spelled(value)
-
-
 def _join(values: list[Any], last: str) -> str:
-    shown = [f"`{_spelled(value)}`" for value in values]
+    shown = [f"`{as_yaml(value)}`" for value in values]
     return f"{', '.join(shown[:-1])} {last} {shown[-1]}" if len(shown) > 1 else shown[0]
 
 

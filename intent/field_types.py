@@ -30,6 +30,8 @@ def described(value: object) -> str:
     """Return a value of the file in words for a message."""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, float) and math.isnan(value):
+        return "`.nan`, which is not a number"
     if isinstance(value, int | float):
         return f"the number {value}" if math.isfinite(value) else "a number without end"
     if isinstance(value, str):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Annotated, NoReturn
 
 from intent.display import quoted
 from intent.field_types import Choice, Decimal, Text, wrong
 from intent.statistics import Following, Listen
+from intent.yaml_spelling import as_yaml
 
 LONGEST_WORDS = 200
-_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([1-9][0-9]{0,4})")
+_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([^:\[\]]+)")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_NO_MACHINES = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
+"""No machine has an address in these (RFC 1122, section 3.2.1.3; RFC 1112, section 4)."""
+_EXAMPLE_PORT = 9742
 _NODE_ID = re.compile(r"[0-9a-f]{12}")
 _CODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _RIGHT = "must be `[IPv6 address]:port` or `IPv4 address:port`"
@@ -31,30 +36,76 @@ def parse_listen(text: str) -> Listen:
     address = None if match is None else _address(match[1] or match[2])
     if match is None or address is None or (match[1] is None) is not (address.version == 4):
         _refuse_listen(text)
-    port = int(match[3])
-    if port > 65535:
+    port = _port(match[3])
+    if port is None:
         wrong(f"must have a port from 1 to 65535, not {quoted(match[3])}")
-    if address.is_unspecified:
-        wrong(
-            f"must be one address of this node, but {quoted(text)} is all of them, those on the Internet too",
-            f"such as `[::1]:{port}` for this node alone, or the node's address in the mesh",
-        )
-    if address.is_multicast:
-        wrong(f"must be one address of this node, not the multicast address {quoted(text)}")
-    if address.version == 6 and address.is_link_local:
-        wrong(f"must not be a link-local address, which says nothing without its link: {quoted(text)}")
+    _refuse_address(address, text, port)
     return Listen(address=str(address), port=port)
 
 
+def _port(text: str) -> int | None:
+    return int(text) if _PORT.fullmatch(text) and int(text) <= 65535 else None
+
+
+def spelled(listen: Listen) -> str:
+    """Return a listening address as the node file has it."""
+    return f"[{listen.address}]:{listen.port}" if ":" in listen.address else f"{listen.address}:{listen.port}"
+
+
+def _write(address: object, port: int | None) -> str:
+    """Return an address and a port as YAML has them, in backticks."""
+    return f"`{as_yaml(spelled(Listen(address=str(address), port=port or _EXAMPLE_PORT)))}`"
+
+
+def _instead(port: int | None) -> str:
+    return f"such as {_write('::1', port)} for this node alone, or the node's address in the mesh"
+
+
+def _refuse_address(address: IPv4Address | IPv6Address, text: str, port: int) -> None:
+    """Refuse an address that no server of this node could be reached at, or all of them."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    plain = address if mapped is None else mapped
+    if plain.is_unspecified:
+        message = f"must be one address of this node, but {quoted(text)} is all of them, those on the Internet too"
+        wrong(message, _instead(port))
+    if plain.is_multicast:
+        wrong(f"must be one address of this node, not the multicast address {quoted(text)}", _instead(port))
+    if any(plain in block for block in _NO_MACHINES):
+        wrong(f"must be one address of this node, and no machine has that of {quoted(text)}", _instead(port))
+    if plain.version == 6 and plain.is_link_local:
+        _refuse_link_local(text, port)
+    if mapped is not None:
+        wrong(f"must not be an IPv4 address written as an IPv6 one: {quoted(text)}", f"write {_write(mapped, port)}")
+
+
+def _refuse_link_local(text: str, port: int | None) -> NoReturn:
+    wrong(
+        f"must not be {quoted(text)}: link-local addresses cannot be used here, with or without their link",
+        _instead(port),
+    )
+
+
 def _refuse_listen(text: str) -> NoReturn:
-    host, _, port = text.rpartition(":")
-    if port.isascii() and port.isdigit() and isinstance(_address(host), IPv6Address):
-        wrong(f"{_RIGHT}, not {quoted(text)}", f"put the address in brackets: `[{host}]:{port}`")
-    if _address(text.strip("[]")) is not None:
-        shown = text if "." in text and ":" not in text else f"[{text.strip('[]')}]"
-        wrong(f"{_RIGHT}; {quoted(text)} has no port", f"such as `{shown}:9742`")
+    host, _, end = text.rpartition(":")
+    port, bare = _port(end), _address(host.removeprefix("[").removesuffix("]"))
+    # Where there is a port, its colon may as well be one of the address.
+    whole = _address(text.strip("[]"))
+    found = bare if port is not None and bare is not None else whole or bare
+    if isinstance(found, IPv6Address) and found.scope_id is not None:
+        if found.is_link_local:
+            _refuse_link_local(text, port)
+        wrong(
+            f"must be without `%` and a link, not {quoted(text)}", f"write {_write(str(found).partition('%')[0], port)}"
+        )
+    if port is not None and bare is not None:
+        advice = "write" if bare.version == 4 else "put the address in brackets:"
+        wrong(f"{_RIGHT}, not {quoted(text)}", f"{advice} {_write(bare, port)}")
+    if whole is not None or (bare is not None and not end):
+        wrong(f"{_RIGHT}; {quoted(text)} has no port", f"such as {_write(whole or bare, None)}")
+    if bare is not None:
+        wrong(f"must have a port from 1 to 65535, not {quoted(end)}")
     if host in ("*", ""):
-        wrong(f"{_RIGHT}, one of this node's: {quoted(text)} names none", f"such as `[::1]:{port or 9742}`")
+        wrong(f"{_RIGHT}, one of this node's: {quoted(text)} names none", f"such as {_write('::1', port)}")
     wrong(f"{_RIGHT}, not {quoted(text)}")
 
 
@@ -69,8 +120,11 @@ def parse_node_id(text: str) -> str:
 
 def parse_words(text: str) -> str:
     """Return a line of words for people."""
-    if not text.strip() or len(text) > LONGEST_WORDS:
-        wrong(f"must be text of 1 to {LONGEST_WORDS} characters")
+    right = f"must be text of 1 to {LONGEST_WORDS} characters"
+    if not text.strip():
+        wrong(f"{right}; this has {'only spaces' if text else 'none'}")
+    if len(text) > LONGEST_WORDS:
+        wrong(f"{right}; this has {len(text)}")
     if not text.isprintable():
         wrong(f"must be one line without control characters, not {quoted(text)}")
     return text.strip()

@@ -16,6 +16,7 @@ from intent import tree
 from intent.display import quoted
 from intent.field_types import WRONG, described
 from intent.source import Report, may_be_shown, names_a_secret
+from intent.yaml_spelling import as_yaml
 
 M = TypeVar("M", bound=BaseModel)
 PORTION = 2000
@@ -233,12 +234,19 @@ def _mapping_advice(model: type[BaseModel]) -> str:
     """Return an example of the mapping that should stand there."""
     fields = fields_of(model).items()
     needed = [name for name, field in fields if field.is_required()] or [name for name, _ in fields][:1]
-    examples = ", ".join(f"{name}: {example_of(model, name) or '…'}" for name in needed)
+    examples = ", ".join(f"{name}: {example_of(model, name, inside=True) or '…'}" for name in needed)
     return f"such as `{{{examples}}}`"
 
 
-def example_of(model: type[BaseModel] | None, field: str) -> str | None:
-    """Return the first example of a field that is simple enough to show in a line."""
+def example_of(model: type[BaseModel] | None, field: str, inside: bool = False) -> str | None:
+    """Return the first example of a field as YAML, where it is simple enough to show in a line.
+
+    ``inside`` is for what stands in ``{ }``.
+    """
     fields = {} if model is None else fields_of(model)
     examples = fields[field].examples or [] if field in fields else []
-    return str(examples[0]) if examples and isinstance(examples[0], str | int) else None
+    first = examples[0] if examples else None
+    simple = isinstance(first, str | int | float) or (
+        isinstance(first, list) and all(isinstance(one, str) for one in first)
+    )
+    return as_yaml(first, inside) if simple else None

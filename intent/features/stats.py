@@ -24,7 +24,6 @@ from intent.services import Service
 from intent.statistics import (
     BabelSource,
     Following,
-    Listen,
     MeshInterface,
     PageSettings,
     PrometheusSettings,
@@ -32,7 +31,17 @@ from intent.statistics import (
     Statistics,
     WrittenEndpoint,
 )
-from intent.statistics_fields import Altitude, Code, FollowText, Latitude, ListenText, Longitude, NodeId, Words
+from intent.statistics_fields import (
+    Altitude,
+    Code,
+    FollowText,
+    Latitude,
+    ListenText,
+    Longitude,
+    NodeId,
+    Words,
+    spelled,
+)
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -192,11 +201,6 @@ class Stats(Model):
 
 
 ANSWERS = ("respondd", "prometheus", "page")
-
-
-def spelled(listen: Listen) -> str:
-    """Return a listening address as the node file has it."""
-    return f"[{listen.address}]:{listen.port}" if ":" in listen.address else f"{listen.address}:{listen.port}"
 
 
 def check(stats: Stats, node: Node) -> Iterator[Finding]:

@@ -99,7 +99,7 @@ class Wire(Model):
 
     name: LabName = Field(description="The name by which it is broken and healed.", examples=["kiel-n1"])
     between: tuple[EndText, ...] = Field(
-        description="The interfaces that it joins, two or more.", examples=['["kiel:mesh0", "n1:mesh0"]']
+        description="The interfaces that it joins, two or more.", examples=[["kiel:mesh0", "n1:mesh0"]]
     )
     delay: Delay = Field(default=0.0, description="How long each frame takes, in either direction.", examples=["5ms"])
     loss: Loss = Field(default=0.0, description="The share of the frames that are lost.", examples=["1%"])
