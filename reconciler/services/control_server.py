@@ -17,6 +17,7 @@ import stat
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 
 from reconciler.core.errors import BusyError, DeniedError, RefusedError, StellwerkError, UnsupportedError
 from reconciler.core.status import at
+from reconciler.core.telling import log
 from reconciler.services.control_protocol import LARGEST_LINE_BYTES, READING, VERSION, ending, failure, short_path
 
 MOST_CLIENTS = 32
@@ -129,6 +131,7 @@ class ControlServer:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._clients: dict[threading.Thread, _Client] = {}
+        self._faults: set[tuple[str, str, int | None]] = set()
         self._listener: socket.socket | None = None
         self._place: tuple[int, int] | None = None
 
@@ -291,7 +294,7 @@ class ControlServer:
             yield failure(ending() if self._closing.is_set() else exc)
             return
         if (read := self._readers.get(command)) is not None:
-            yield _read_by(read)
+            yield self._read_by(command, read)
         elif command == "status":
             yield {"end": "done", "status": self._board.read()[1]}
         elif command == "watch":
@@ -301,6 +304,28 @@ class ControlServer:
             self._submit(job)
             yield from job.answers()
 
+    def _read_by(self, command: str, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the end of the answer to a command that only asks."""
+        try:
+            return {"end": "done", **read()}
+        except StellwerkError as exc:
+            return failure(exc)
+        except Exception as exc:  # noqa: BLE001 - a fault of the program: whoever asks is told of it, each time
+            self._log_once(command, exc)
+            why = f"`{command}` cannot be answered: a fault of the program ({type(exc).__name__}), which the log shows"
+            return failure(StellwerkError(why))
+
+    def _log_once(self, command: str, error: Exception) -> None:
+        """Log a fault, but not again whenever somebody asks: one for each place that it can come from."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        fault = (type(error).__name__, place.filename, place.lineno)
+        with self._lock:
+            known = fault in self._faults
+            self._faults.add(fault)
+        if not known:
+            fact = {"command": command, "because": repr(error), "traceback": traceback.format_exc()}
+            log.error("answer crashed", extra={"fact": fact})
+
     def _watch(self, connection: socket.socket) -> Iterator[dict[str, Any]]:
         number = -1
         while not self._closing.is_set() and not _has_gone(connection):
@@ -309,14 +334,6 @@ class ControlServer:
                 number = latest
                 yield {"event": "status", "status": status}
         yield {"end": "done"}
-
-
-def _read_by(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the end of the answer to a command that only asks."""
-    try:
-        return {"end": "done", **read()}
-    except StellwerkError as exc:
-        return failure(exc)
 
 
 def _may_change(client: socket.socket) -> bool:
