@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from intent.services import Service
 from reconciler.core.errors import BusyError, RefusedError, StellwerkError
 from reconciler.core.retries import backoff
+from reconciler.core.telling import log
 from reconciler.services.attempts import LONGEST_SECONDS, SHORTEST_SECONDS, State, fault
 
 CLOSE_SECONDS = 5.0
@@ -62,8 +63,13 @@ class Beside:
         self._wanted: tuple[Service, ...] = ()
 
     def want(self, services: Iterable[Service]) -> None:
-        """Have these services run, and no others. Does not wait for anything."""
+        """Have these services run, and no others. Does not wait for anything.
+
+        Called again with the same ones, it begins those that no thread could be started for.
+        """
         wanted = tuple(services)
+        for keeper in self._keepers.values():
+            keeper.begin()
         if wanted == self._wanted:
             return
         self._wanted = wanted
@@ -74,7 +80,9 @@ class Beside:
         for name, settings in by_name.items():
             keeper = self._keepers.get(name)
             if keeper is None:
-                self._keepers = {**self._keepers, name: _Keeper(name, settings, self._status, self._now, self._changed)}
+                keeper = _Keeper(name, settings, self._status, self._now, self._changed)
+                self._keepers = {**self._keepers, name: keeper}
+                keeper.begin()
             else:
                 keeper.change(settings)
 
@@ -118,12 +126,20 @@ class _Keeper:
         self._ended = False
         self._running: Running | None = None
         self._failed = 0
-        self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Begin, unless it has begun. Where the system gives no thread, it can be tried again."""
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._keep, name=self._name, daemon=True)
         try:
-            self._thread.start()
+            thread.start()
         except RuntimeError:
-            # The next document, or the next start, tries again; the node is kept without.
-            self.states = (State(name, "no thread could be started"),)
+            # The node is kept without.
+            self._fail("no thread could be started")
+        else:
+            self._thread = thread
 
     def change(self, settings: Any) -> None:
         """Have it run with other settings."""
@@ -140,7 +156,7 @@ class _Keeper:
 
     def join(self, seconds: float) -> None:
         """Wait until it has ended, so long at most."""
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(seconds)
 
     def told(self) -> dict[str, Any]:
@@ -171,18 +187,26 @@ class _Keeper:
                 self._running = _made(self._name, self._status)
             due = self._running.attend(settings, now)
         except StellwerkError as exc:
-            due = self._begin_anew(str(exc), now)
+            self._fail(str(exc))
+            due = self._begin_anew(now)
         except Exception as exc:  # noqa: BLE001 - a service must not take the daemon with it
-            due = self._begin_anew(fault(self._name, exc), now)
+            self._show((State(self._name, fault(self._name, exc)),))
+            due = self._begin_anew(now)
         else:
             self._failed = 0
             self._show(self._running.states())
         return due
 
-    def _begin_anew(self, problem: str, now: float) -> float:
+    def _fail(self, problem: str) -> None:
+        """Show that it does not run, and log why where that is news."""
+        states = (State(self._name, problem),)
+        if states != self.states:
+            log.warning("service failed", extra={"fact": {"service": self._name, "because": problem}})
+        self._show(states)
+
+    def _begin_anew(self, now: float) -> float:
         self._close()
         self._failed += 1
-        self._show((State(self._name, problem),))
         return now + backoff(self._failed, SHORTEST_SECONDS, LONGEST_SECONDS, random.random)
 
     def _show(self, states: tuple[State, ...]) -> None:

@@ -162,3 +162,65 @@ def test_the_figures_are_asked_for_over_the_socket(stage: Stage, theatre: Theatr
     code, said = stage.cli("stats --json")
     assert code == 0
     assert json.loads(said) == {"node": "roof-1"}
+
+
+def test_a_fault_in_telling_is_told_and_logged_once(
+    stage: Stage, theatre: Theatre, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(figures: object) -> None:
+        raise KeyError("since")
+
+    stage.file.write_text(node_text(ADDRESS, more=STATS))
+    stage.start()
+    until(lambda: has(stage, "respondd", "page"), "both answers")
+    monkeypatch.setattr(sys.modules["reconciler.services.statistics.as_json"], "as_json", fail)
+    for _ in range(3):
+        code, said = stage.cli("stats")
+        assert code == 1
+        assert "KeyError" in said
+        assert "log" in said
+    (crash,) = (record for record in caplog.records if record.getMessage() == "answer crashed")
+    assert "since" in crash.__dict__["fact"]["traceback"]
+
+
+def test_a_service_without_a_thread_is_tried_again(
+    stage: Stage, theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == THREAD:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        stage.file.write_text(node_text(ADDRESS, more=STATS))
+        stage.start()
+        until(lambda: stage.status()["health"]["state"] == "degraded", "a degraded node")
+        assert "no thread could be started" in stage.status()["health"]["reasons"][0]
+    # The same is asked for again.
+    stage.file.write_text(node_text(ADDRESS, more=STATS + "# the same\n"))
+    until(lambda: has(stage, "respondd", "page"), "both answers")
+    until(lambda: stage.status()["health"]["state"] == "healthy", "a healthy node")
+
+
+def test_why_all_of_them_cannot_begin_is_logged_once(
+    stage: Stage, theatre: Theatre, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("reconciler.services.beside.SHORTEST_SECONDS", 0.01)
+    monkeypatch.setattr("reconciler.services.beside.LONGEST_SECONDS", 0.01)
+    tried: list[None] = []
+    made = beside._made
+
+    def count(name: str, status: object) -> object:
+        tried.append(None)
+        return made(name, status)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(beside, "_made", count)
+    theatre.failing["figures"] = taken("netlink")
+    stage.file.write_text(node_text(ADDRESS, more=STATS))
+    stage.start()
+    until(lambda: len(tried) >= 3, "three attempts")
+    (told,) = (record for record in caplog.records if record.getMessage() == "service failed")
+    assert told.__dict__["fact"] == {"service": "statistics", "because": str(taken("netlink"))}
