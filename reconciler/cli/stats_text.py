@@ -47,9 +47,11 @@ def lines(stats: Json) -> Iterator[str]:
 
 def _heading(node: Json, system: Json) -> str:
     name = click.style(printable(node["name"]), bold=True)
-    memory = " of ".join(_bytes(system[f"memory_{part}_bytes"]) for part in ("available", "total"))
+    # Kernels before 3.14 do not tell what is available.
+    available, total = (system.get(f"memory_{part}_bytes") for part in ("available", "total"))
+    memory = "" if available is None or total is None else f", {_bytes(available)} of {_bytes(total)} available"
     load = " ".join(f"{system[f'load_{span}m']:.2f}" for span in (1, 5, 15))
-    return f"{name} ({node['node_id']}): up {spelled(int(system['uptime_seconds']))}, load {load}, {memory} available"
+    return f"{name} ({node['node_id']}): up {spelled(int(system['uptime_seconds']))}, load {load}{memory}"
 
 
 def _reconciler(found: Json | None) -> Iterator[str]:

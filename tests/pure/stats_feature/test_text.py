@@ -88,3 +88,9 @@ def test_of_many_rows_the_first_are_shown() -> None:
     lines = text(stats)
     assert f"… and {300 - stats_text.MOST_ROWS} more, which `--json` has" in lines
     assert len(lines) < 100
+
+
+def test_memory_that_the_kernel_does_not_tell_is_left_out() -> None:
+    stats = told()
+    del stats["system"]["memory_available_bytes"]
+    assert text(stats)[0].endswith("load 0.42 0.36 0.30")
