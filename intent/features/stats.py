@@ -318,8 +318,8 @@ def _babel(stats: Stats, mesh: Mesh | None) -> BabelSource | None:
     """Return the babeld that is followed.
 
     Its routes are kept where they are counted by state and origin, on the page and for Prometheus. Respondd tells of
-    the ways out alone, so that a router which gives nothing else holds none in its memory. It is the same in the
-    daemon: its reconciler looks at routes of babeld through the same connection, but keeps none between two looks.
+    the ways out alone, so that a router which gives nothing else holds none in its memory. In the daemon all are
+    kept nevertheless while babeld is monitored, since its reconciler looks at them; where babeld is dumped none are.
     """
     written = Babel() if stats.babel is None else stats.babel
     socket = written.socket if mesh is None else mesh.babeld.socket

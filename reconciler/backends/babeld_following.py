@@ -17,11 +17,15 @@ _LONGEST_HOLD_SECONDS = 0.01
 
 
 class Wish(NamedTuple):
-    """How a babeld is to be followed, as all who follow it want it together."""
+    """How a babeld is to be followed, as all who follow it want it together.
+
+    ``whole`` is whether somebody reads whole dumps besides: while babeld monitors they are given from memory.
+    """
 
     following: Following
     every_seconds: float | None
     routes: bool
+    whole: bool = False
 
 
 class State(NamedTuple):
@@ -357,7 +361,7 @@ class Follower:
 def joined(sources: Iterable[BabelSource], *, whole: bool = False) -> Wish | None:
     """Return what serves all; None for none. The freshest way that anyone names wins over leaving it open.
 
-    ``whole`` is whether routes are wanted by others besides.
+    ``whole`` is whether others read whole dumps besides.
     """
     known = list(sources)
     if not known:
@@ -365,4 +369,4 @@ def joined(sources: Iterable[BabelSource], *, whole: bool = False) -> Wish | Non
     ways = {source.following for source in known}
     following = next(way for way in (Following.MONITOR, Following.DUMP, Following.AUTO) if way in ways)
     times = [source.every_seconds for source in known if source.every_seconds is not None]
-    return Wish(following, min(times, default=None), whole or any(source.routes for source in known))
+    return Wish(following, min(times, default=None), any(source.routes for source in known), whole)

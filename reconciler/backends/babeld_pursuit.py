@@ -77,10 +77,13 @@ class Pursuit:
             self._knowledge.end()
             self._whole_at = None
             return b"unmonitor" if self._streaming else None
-        if not self._knowledge.begins(routes=wish.routes):
-            self._knowledge.begin(self._greeting.version, self._greeting.router_id, routes=wish.routes)
+        mode = self._mode(wish)
+        # Who reads whole dumps gets them from babeld where that does not tell all by itself: no copy is of use then.
+        routes = wish.routes or (wish.whole and mode is Following.MONITOR)
+        if not self._knowledge.begins(routes=routes):
+            self._knowledge.begin(self._greeting.version, self._greeting.router_id, routes=routes)
             self._whole_at = None
-        if self._mode(wish) is Following.DUMP:
+        if mode is Following.DUMP:
             if self._streaming:
                 return b"unmonitor"
             return b"dump" if now >= self._next_whole(self._every_seconds) else None

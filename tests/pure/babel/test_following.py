@@ -419,7 +419,24 @@ def test_the_freshest_way_that_is_named_wins() -> None:
     assert joined([source(auto), source(dump, 30)]) == Wish(dump, 30, False)
     assert joined([source(dump, 30), source(auto, 15, routes=True)]) == Wish(dump, 15, True)
     assert joined([source(dump, 30), source(monitor), source(auto)]) == Wish(monitor, 30, False)
-    assert joined([source(monitor)], whole=True) == Wish(monitor, None, True)
+    assert joined([source(monitor)], whole=True) == Wish(monitor, None, False, True)
+
+
+def test_dumps_that_are_looked_at_leave_no_routes_in_memory(path: Path) -> None:
+    babeld = Telling()
+    with (
+        FakeBabeld(path, babeld),
+        closing(Babeld()) as backend,
+        closing(following(path, Following.DUMP, 60, routes=False)) as lean,
+    ):
+        wanted = {"babel": frozenset({str(path)})}
+        assert isinstance(backend.dump(wanted)["babel"], Dump)
+        assert known(lean).routes is None
+        with closing(following(path, Following.MONITOR, routes=False)) as fresh:
+            until(lambda: fresh.state().following == "monitor" and known(fresh).routes is not None, "kept for looks")
+        until(lambda: lean.state().following == "dump" and known(lean).routes is None, "none again")
+        assert isinstance(backend.dump(wanted)["babel"], Dump)
+        assert known(lean).routes is None
 
 
 def test_news_are_of_what_is_of_concern_and_not_of_repeats(path: Path) -> None:
