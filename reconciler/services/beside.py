@@ -68,8 +68,8 @@ class Beside:
         Called again with the same ones, it begins those that no thread could be started for.
         """
         wanted = tuple(services)
-        for keeper in self._keepers.values():
-            keeper.begin()
+        for waiting in self._keepers.values():
+            waiting.begin()
         if wanted == self._wanted:
             return
         self._wanted = wanted
@@ -80,9 +80,9 @@ class Beside:
         for name, settings in by_name.items():
             keeper = self._keepers.get(name)
             if keeper is None:
-                keeper = _Keeper(name, settings, self._status, self._now, self._changed)
-                self._keepers = {**self._keepers, name: keeper}
-                keeper.begin()
+                begun = _Keeper(name, settings, self._status, self._now, self._changed)
+                self._keepers = {**self._keepers, name: begun}
+                begun.begin()
             else:
                 keeper.change(settings)
 
