@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import random
 import traceback
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from reconciler.core.errors import StellwerkError
+from reconciler.core.errors import StaleError, StellwerkError
 from reconciler.core.retries import backoff
 from reconciler.core.telling import log
 
 SHORTEST_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
+LONGEST_ABSENT_SECONDS = 5.0
+"""The longest pause for what is not there yet, such as an address that the node itself is about to make."""
+LOOK_SECONDS = 5.0
+"""How often it is looked whether what runs is still alive."""
 
 
 class Startable(Protocol):
@@ -25,6 +28,16 @@ class Startable(Protocol):
 
     def close(self) -> None:
         """End, within moments."""
+        ...
+
+
+@runtime_checkable
+class Mortal(Protocol):
+    """What can tell that its threads have ended of themselves; what cannot is taken to run until it is closed."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still does what it was started for."""
         ...
 
 
@@ -52,7 +65,7 @@ class Attempts:
         self._failed = 0
         self._problem = ""
         self.due = 0.0
-        """When the next attempt is, by the clock that `attend` is told; infinity while it runs."""
+        """When the next attempt is, or the next look whether it is alive, by the clock that `attend` is told."""
 
     @property
     def state(self) -> State:
@@ -60,24 +73,37 @@ class Attempts:
         return State(self._name, self._problem)
 
     def attend(self, now: float) -> None:
-        """Make an attempt where one is due."""
+        """Make an attempt where one is due, and look whether what runs has died."""
         if now < self.due:
             return
+        if self._running is None:
+            self._attempt(now)
+        elif not isinstance(self._running, Mortal) or self._running.alive:
+            # Only what has lived for a while is tried again soon when it dies.
+            self._failed = 0
+            self.due = now + LOOK_SECONDS
+        else:
+            self.close()
+            self.failed("it ended by a fault of its own, which the log shows", now)
+
+    def _attempt(self, now: float) -> None:
         try:
             one = self._make()
             one.start()
+        except StaleError as exc:
+            self.failed(str(exc), now, LONGEST_ABSENT_SECONDS)
         except StellwerkError as exc:
             self.failed(str(exc), now)
         except Exception as exc:  # noqa: BLE001 - a service must not take the daemon with it
             self.failed(fault(self._name, exc), now)
         else:
-            self._running, self._failed, self._problem, self.due = one, 0, "", math.inf
+            self._running, self._problem, self.due = one, "", now + LOOK_SECONDS
             log.info("service started", extra={"fact": {"service": self._name}})
 
-    def failed(self, problem: str, now: float) -> None:
+    def failed(self, problem: str, now: float, longest_seconds: float = LONGEST_SECONDS) -> None:
         """Take note that it does not run, and when it is tried again."""
         self._failed += 1
-        self.due = now + backoff(self._failed, SHORTEST_SECONDS, LONGEST_SECONDS, random.random)
+        self.due = now + backoff(self._failed, SHORTEST_SECONDS, longest_seconds, random.random)
         if problem != self._problem:
             self._problem = problem
             log.warning("service failed", extra={"fact": {"service": self._name, "because": problem}})

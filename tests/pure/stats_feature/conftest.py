@@ -32,6 +32,7 @@ class Theatre:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.failing: dict[str, Exception] = {}
+        self.dead: set[str] = set()
         self.threads: set[str] = set()
         self.counters: dict[str, Any] = {}
 
@@ -57,6 +58,10 @@ class Theatre:
                 if name in theatre.failing:
                     raise theatre.failing[name]
                 theatre.say(f"+ {name}")
+
+            @property
+            def alive(self) -> bool:
+                return name not in theatre.dead
 
             def close(self) -> None:
                 theatre.say(f"- {name}")

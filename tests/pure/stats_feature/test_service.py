@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from intent.statistics import About, Listen, PageSettings, PrometheusSettings, RespondSettings, Statistics
-from reconciler.services.attempts import LONGEST_SECONDS
+from reconciler.core.errors import StaleError
+from reconciler.services.attempts import LONGEST_ABSENT_SECONDS, LONGEST_SECONDS, LOOK_SECONDS
 from reconciler.services.statistics.service import StatisticsService
 from tests.pure.stats_feature.conftest import Theatre, taken
 
@@ -65,25 +66,62 @@ def test_two_answers_may_change_places(service: StatisticsService, theatre: Thea
 
 def test_each_answer_is_tried_again_for_itself(service: StatisticsService, theatre: Theatre) -> None:
     theatre.failing["prometheus"] = taken("prometheus")
-    now, due = 0.0, service.attend(ALL, 0.0)
+    service.attend(ALL, 0.0)
     assert theatre.take() == ["+ figures", "+ respondd", "+ page"]
     assert {state.name: state.problem for state in service.states()} == {
         "respondd": "",
         "prometheus": "prometheus cannot listen: the port is taken",
         "page": "",
     }
-    waits = []
-    for _ in range(12):
-        waits.append(due - now)
-        now, due = due, service.attend(ALL, due)
+    service.close()
+    only = replace(ALL, respondd=None, page=None)
+    alone = StatisticsService(None)
+    waits, due = pauses(alone, only)
     assert waits[0] < 2
     assert waits[-1] > LONGEST_SECONDS / 2
     assert max(waits) < LONGEST_SECONDS + 0.001
-    assert theatre.take() == []
+    assert "+ prometheus" not in theatre.take()
     del theatre.failing["prometheus"]
-    service.attend(ALL, due)
+    alone.attend(only, due)
     assert theatre.take() == ["+ prometheus"]
+    assert [state.problem for state in alone.states()] == [""]
+
+
+def pauses(service: StatisticsService, settings: Statistics) -> tuple[list[float], float]:
+    """Return the seconds between twelve attempts, and when the next one is."""
+    waits, now, due = [], 0.0, service.attend(settings, 0.0)
+    for _ in range(12):
+        waits.append(due - now)
+        now, due = due, service.attend(settings, due)
+    return waits, due
+
+
+def test_an_address_that_is_not_there_yet_is_looked_for_often(service: StatisticsService, theatre: Theatre) -> None:
+    theatre.failing["page"] = StaleError("this node does not have the address (now)")
+    waits, _ = pauses(service, replace(ALL, respondd=None, prometheus=None))
+    assert max(waits) <= LONGEST_ABSENT_SECONDS < LONGEST_SECONDS
+
+
+def test_what_dies_is_shown_and_started_again(service: StatisticsService, theatre: Theatre) -> None:
+    due = service.attend(ALL, 0.0)
+    assert due <= LOOK_SECONDS
+    theatre.take()
+    theatre.dead.add("respondd")
+    due = service.attend(ALL, LOOK_SECONDS)
+    assert theatre.take() == ["- respondd"]
+    assert [bool(state.problem) for state in service.states()] == [True, False, False]
+    theatre.dead.clear()
+    service.attend(ALL, due)
+    assert theatre.take() == ["+ respondd"]
     assert [state.problem for state in service.states()] == ["", "", ""]
+
+
+def test_what_dies_at_once_each_time_is_started_less_and_less_often(
+    service: StatisticsService, theatre: Theatre
+) -> None:
+    theatre.dead.add("prometheus")
+    waits, _ = pauses(service, replace(ALL, respondd=None, page=None))
+    assert max(waits) > 2 * LOOK_SECONDS
 
 
 def test_a_fault_of_an_answer_is_no_fault_of_the_others(

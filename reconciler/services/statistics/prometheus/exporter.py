@@ -39,6 +39,11 @@ class Exporter:
         """Listen. Raises BackendError, which says what to do, where the address or the port cannot be had."""
         self._listener.start("prometheus")
 
+    @property
+    def alive(self) -> bool:
+        """Whether scrapes are answered."""
+        return self._listener.alive
+
     def close(self) -> None:
         """Stop listening; a scrape that is not finished is cut off."""
         self._listener.close()

@@ -44,6 +44,11 @@ class Respondd:
         self._thread = threading.Thread(target=loop.run, name="respondd", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def close(self) -> None:
         """End the thread and give the port back; what was not started or is closed already stays so."""
         if self._thread is not None:
