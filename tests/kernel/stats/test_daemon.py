@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import urllib.request
 from typing import Any
@@ -93,3 +95,33 @@ def test_there_is_one_connection_to_babeld(node: Host, start: Programs) -> None:
     unix = node.namespace.program("ss", "-x", "-H")
     established = [line for line in unix.splitlines() if str(node.socket) in line and "ESTAB" in line]
     assert len(established) == 1, unix
+
+
+BABEL_STATS = """
+stats:
+  respondd: {interfaces: [mesh0]}
+  prometheus: {listen: "[::1]:9742"}
+"""
+
+
+def test_a_scrape_tells_of_babel_and_of_a_neighbour_that_is_lost(node: Host, start: Programs) -> None:
+    node.start_neighbour()
+    daemon = start.synced(node.node_file(MESH + BABEL_STATS))
+    running(daemon, "respondd", "prometheus")
+    until(lambda: len(neighbours(node)) == 1, "the neighbour in an answer")
+    told = scraped(node)
+    assert "babel_up 1.0" in told.splitlines()
+    assert "babel_neighbours 1.0" in told.splitlines()
+    assert _series(told, "babel_neighbour_cost{")
+    assert _series(told, "babel_routes")
+    assert any(float(line.split()[-1]) >= 1 for line in _series(told, "stellwerk_respondd_"))
+    os.kill(int((node.folder / "neighbour.pid").read_text()), signal.SIGTERM)
+    # babeld gives a neighbour up after some hellos, here one a second.
+    until(lambda: not _series(scraped(node), "babel_neighbour_"), "no series of the neighbour")
+    assert "babel_up 1.0" in scraped(node).splitlines()
+    until(lambda: neighbours(node) == [], "no neighbour in an answer")
+    assert daemon.end() == 0
+
+
+def _series(told: str, beginning: str) -> list[str]:
+    return [line for line in told.splitlines() if line.startswith(beginning)]
