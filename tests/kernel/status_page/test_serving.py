@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
-import zlib
 from http.client import HTTPResponse, IncompleteRead
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
-from reconciler.core.errors import OccupiedError, StaleError, StellwerkError
-from reconciler.services.statistics.page import StatusPage, server
+from reconciler.core.errors import BackendError, BusyError, OccupiedError, StaleError, StellwerkError
+from reconciler.services.statistics.page import StatusPage, server, status_page
+from reconciler.services.statistics.page.share import SHARE
 from tests.figures import KNOWN, NEIGHBOURS, SYSTEM, FakeFigures
 from tests.kernel.status_page.conftest import Served, settings
 
@@ -56,10 +61,82 @@ def test_assets_are_kept_until_they_change(served: Served) -> None:
     assert served.ask("/").headers["Cache-Control"] == "no-store"
 
 
-def test_the_page_is_compressed_for_who_can_read_it(served: Served) -> None:
-    found = served.ask("/", headers={"Accept-Encoding": "deflate"})
-    assert found.headers["Content-Encoding"] == "deflate"
-    assert b"exit-berlin-7" in zlib.decompress(found.read())
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate, x-gzip"])
+def test_the_page_is_compressed_for_who_can_read_it(served: Served, accepted: str) -> None:
+    found = served.ask("/", headers={"Accept-Encoding": accepted})
+    assert (found.headers["Content-Encoding"], found.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert b"exit-berlin-7" in gzip.decompress(found.read())
+
+
+@pytest.mark.parametrize("accepted", ["identity", "gzip;q=0, br", "", "gzipped"])
+def test_the_page_is_as_it_is_for_who_cannot(served: Served, accepted: str) -> None:
+    found = served.ask("/", headers={"Accept-Encoding": accepted})
+    assert found.headers["Content-Encoding"] is None
+    assert b"exit-berlin-7" in found.read()
+
+
+FLOODS = {
+    "pages": b"GET / HTTP/1.1\r\nHost: node\r\nAccept-Encoding: gzip\r\n\r\n" * 50,
+    "nothing": b"GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n" * 50,
+    "connections": b"",
+}
+
+
+@pytest.mark.parametrize("sort", FLOODS)
+def test_a_flood_takes_a_small_share_of_a_core(served: Served, sort: str) -> None:
+    flood = [
+        subprocess.Popen([sys.executable, "-c", FLOOD, *map(str, served.address), FLOODS[sort].hex()], stdin=PIPE)
+        for _ in range(2)
+    ]
+    try:
+        assert served.ask("/").status == 200
+        begun, used = time.monotonic(), time.process_time()
+        while time.monotonic() - begun < 4.0:
+            assert served.ask("/page.css").status == 200
+            time.sleep(0.5)
+        share = (time.process_time() - used) / (time.monotonic() - begun)
+    finally:
+        for one in flood:
+            one.communicate()
+    # What it may take at once after it was idle is in it, and what this process asks.
+    assert share < 2.5 * SHARE, share
+
+
+FLOOD = """
+import socket, sys, threading
+over = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+words = bytes.fromhex(sys.argv[3])
+while not over.is_set():
+    try:
+        with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1) as client:
+            client.setblocking(False)
+            while words and not over.is_set():
+                for work in (lambda: client.send(words), lambda: client.recv(1 << 20)):
+                    try:
+                        if work() == b"":
+                            raise ConnectionResetError
+                    except BlockingIOError:
+                        over.wait(0.0005)
+    except OSError:
+        pass
+"""
+"""A client that sends as much as it can until its input ends."""
+
+
+def test_the_end_is_prompt_in_a_flood(served: Served) -> None:
+    flood = subprocess.Popen(
+        [sys.executable, "-c", FLOOD, *map(str, served.address), FLOODS["pages"].hex()], stdin=PIPE
+    )
+    try:
+        for _ in range(5):
+            assert served.ask("/").status == 200
+        begun = time.monotonic()
+        served.page.close()
+        assert time.monotonic() - begun < 4.0
+        assert not [one for one in threading.enumerate() if one.name.startswith("stellwerk-page")]
+    finally:
+        flood.communicate()
 
 
 def test_only_what_changed_is_sent(served: Served) -> None:
@@ -223,6 +300,49 @@ def test_a_port_that_is_taken_and_an_address_that_is_not_there(served: Served) -
         with pytest.raises(error, match=advice):
             page.start()
         page.close()
+
+
+def test_a_start_that_fails_is_told_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for owner, name in ((status_page, "Server"), (status_page, "RestingLoop"), (status_page._Life, "start")):
+        page = StatusPage(FakeFigures(settings()))
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fails)
+            with pytest.raises(BackendError, match="Too many open files"):
+                page.start()
+        place = (page._bound.address, page._bound.port)
+        page.close()
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(place, timeout=5)
+    assert not [one for one in threading.enumerate() if one.name.startswith("stellwerk-page")]
+
+
+def test_a_start_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = FakeFigures(settings())
+    go_on = threading.Event()
+    monkeypatch.setattr(figures, "links", go_on.wait)
+    monkeypatch.setattr(status_page, "START_SECONDS", 0.2)
+    monkeypatch.setattr(status_page, "CLOSE_SECONDS", 0.2)
+    page = StatusPage(figures)
+    with pytest.raises(BusyError, match="did not start"):
+        page.start()
+    # What hung ends by itself when it can.
+    go_on.set()
+    for one in threading.enumerate():
+        if one.name.startswith("stellwerk-page"):
+            one.join(20)
+            assert not one.is_alive()
+
+
+def test_the_end_of_what_has_ended_by_itself(served: Served) -> None:
+    life = served.page._life
+    assert life is not None
+    life.end()
+    life.join(20)
+    life.end()
+    served.page.close()
 
 
 def test_a_fault_in_drawing_cuts_who_looks_and_ends_nothing(served: Served) -> None:

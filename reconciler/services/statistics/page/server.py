@@ -7,12 +7,13 @@ and ``localhost`` all do), and there is nothing that a request changes.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import NamedTuple, TypeVar
@@ -22,8 +23,9 @@ from aiohttp.web_protocol import RequestHandler
 
 from reconciler.core.errors import StellwerkError
 from reconciler.services.statistics.figures import Figures
-from reconciler.services.statistics.page.drawing import Drawing, draw
+from reconciler.services.statistics.page.drawing import draw
 from reconciler.services.statistics.page.history import SAMPLE_SECONDS, History
+from reconciler.services.statistics.page.share import SHARE
 from reconciler.services.statistics.page.view import view
 
 T = TypeVar("T")
@@ -55,6 +57,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Server": "stellwerk",
 }
+_ACCEPTED_AT_ONCE = 8
+_LEVEL = 6
+"""How hard the page is compressed (zlib): the middle, since more takes longer than it saves."""
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _LIMITS = {
     "max_line_size": 4096,
@@ -73,14 +78,24 @@ class _Asset(NamedTuple):
     etag: str
 
 
+class _Kept(NamedTuple):
+    """A drawing as it is sent: the page as it is and compressed, and its parts as members of a JSON object."""
+
+    page: bytes
+    compressed: bytes
+    parts: Mapping[str, bytes]
+    seconds: float
+    """The processor time that it took."""
+
+
 class _Stream:
     """What a stream is still to be sent: of each part the latest only, so that a slow one costs no memory."""
 
     def __init__(self) -> None:
-        self.pending: dict[str, str] = {}
+        self.pending: dict[str, bytes] = {}
         self.more = asyncio.Event()
 
-    def put(self, parts: Mapping[str, str]) -> None:
+    def put(self, parts: Mapping[str, bytes]) -> None:
         self.pending.update(parts)
         self.more.set()
 
@@ -91,14 +106,21 @@ class _Connections(web.Server):
     def __init__(self, handler: Callable[[web.BaseRequest], object]) -> None:
         super().__init__(handler, handler_cancellation=True, **_LIMITS)  # type: ignore[arg-type]
         self.streaming: set[asyncio.BaseTransport] = set()
+        self._ends: dict[RequestHandler, asyncio.TimerHandle] = {}
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        asyncio.get_running_loop().call_later(CONNECTION_SECONDS, self._end, transport)
+        self._ends[handler] = asyncio.get_running_loop().call_later(CONNECTION_SECONDS, self._end, transport)
         # Those that wait for their end are in order of age.
         open_ones = [one for one in self._connections.values() if not one.is_closing()]
         if len(open_ones) > MOST_CONNECTIONS:
             next((one for one in open_ones if one not in self.streaming), transport).abort()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        # Nothing may be kept of connections that are over: there can be many in that time.
+        if (end := self._ends.pop(handler, None)) is not None:
+            end.cancel()
 
     def _end(self, transport: asyncio.Transport) -> None:
         if transport not in self.streaming:
@@ -118,8 +140,8 @@ class Server:
         self._history = History()
         self._streams: set[_Stream] = set()
         self._assets = _assets()
-        self._drawing: Drawing | None = None
-        self._drawn_at = -BETWEEN_SECONDS
+        self._kept: _Kept | None = None
+        self._drawn_at = self._next_at = -BETWEEN_SECONDS
         self._lock = asyncio.Lock()
         self._watched = asyncio.Event()
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stellwerk-page")
@@ -131,7 +153,9 @@ class Server:
         """Serve from a socket that listens."""
         await self._in_thread(self._sample)
         self._connections = _Connections(self._answer)
-        self._listening = await asyncio.get_running_loop().create_server(self._connections, sock=listener)
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._connections, sock=listener, backlog=_ACCEPTED_AT_ONCE
+        )
         self._tasks = [asyncio.create_task(work) for work in (self._sampling(), self._following())]
 
     async def close(self) -> None:
@@ -168,7 +192,7 @@ class Server:
             before, loop = seen, asyncio.get_running_loop()
             seen = await loop.run_in_executor(self._threads, self._figures.wait, before, WAIT_SECONDS)
             if seen != before or loop.time() >= self._drawn_at + REFRESH_SECONDS:
-                await asyncio.sleep(self._drawn_at + BETWEEN_SECONDS - loop.time())
+                await asyncio.sleep(self._next_at - loop.time())
                 seen = self._figures.changes()
                 try:
                     await self._draw()
@@ -182,29 +206,36 @@ class Server:
             if isinstance(transport, asyncio.Transport):
                 transport.abort()
 
-    async def _drawn(self) -> Drawing:
-        """Return the page as it was at most a second ago."""
-        if self._drawing is None or asyncio.get_running_loop().time() >= self._drawn_at + BETWEEN_SECONDS:
+    async def _drawn(self) -> _Kept:
+        """Return the page as it was at most a second ago, or longer where drawing it takes more than its share."""
+        if self._kept is None or asyncio.get_running_loop().time() >= self._next_at:
             return await self._draw()
-        return self._drawing
+        return self._kept
 
-    async def _draw(self) -> Drawing:
-        asked = asyncio.get_running_loop().time()
+    async def _draw(self) -> _Kept:
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         async with self._lock:
-            if self._drawing is not None and self._drawn_at > asked:
-                return self._drawing
-            before = {} if self._drawing is None else self._drawing.parts
-            drawn_at = asyncio.get_running_loop().time()
-            drawing = await asyncio.get_running_loop().run_in_executor(self._threads, self._drawing_now)
-            self._drawing, self._drawn_at = drawing, drawn_at
-        changed = {name: part for name, part in drawing.parts.items() if before.get(name) != part}
+            if self._kept is not None and self._drawn_at > asked:
+                return self._kept
+            before = {} if self._kept is None else self._kept.parts
+            drawn_at = loop.time()
+            kept = await loop.run_in_executor(self._threads, self._drawing_now)
+            self._kept, self._drawn_at = kept, drawn_at
+            self._next_at = drawn_at + max(BETWEEN_SECONDS, kept.seconds / SHARE)
+        changed = {name: part for name, part in kept.parts.items() if before.get(name) != part}
         if changed:
             for stream in self._streams:
                 stream.put(changed)
-        return drawing
+        return kept
 
-    def _drawing_now(self) -> Drawing:
-        return draw(view(self._figures, self._history, time.monotonic(), time.time()))
+    def _drawing_now(self) -> _Kept:
+        begun = time.thread_time()
+        drawing = draw(view(self._figures, self._history, time.monotonic(), time.time()))
+        page = drawing.page.encode()
+        parts = {name: f"{json.dumps(name)}: {json.dumps(part)}".encode() for name, part in drawing.parts.items()}
+        compressed = gzip.compress(page, _LEVEL, mtime=0)
+        return _Kept(page, compressed, parts, time.thread_time() - begun)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
@@ -215,7 +246,7 @@ class Server:
         if path == "/events":
             return await self._stream(request)
         if path == "/":
-            return _page((await self._drawn()).page)
+            return _page(request, await self._drawn())
         return _file(request, self._assets[path])
 
     async def _stream(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -259,7 +290,7 @@ async def _send(stream: _Stream, response: web.StreamResponse) -> None:
         else:
             stream.more.clear()
             parts, stream.pending = stream.pending, {}
-            event = f"event: parts\ndata: {json.dumps(parts)}\n\n".encode()
+            event = b"event: parts\ndata: {" + b", ".join(parts.values()) + b"}\n\n"
         async with asyncio.timeout(SLOW_SECONDS):
             await response.write(event)
 
@@ -287,12 +318,22 @@ def _said(status: int, words: str, headers: Mapping[str, str] | None = None) -> 
     )
 
 
-def _page(text: str) -> web.Response:
-    response = web.Response(
-        text=text, content_type="text/html", charset="utf-8", headers=HEADERS | {"Cache-Control": "no-store"}
-    )
-    response.enable_compression()
-    return response
+def _page(request: web.BaseRequest, kept: _Kept) -> web.Response:
+    compressed = _takes_gzip(request.headers.getall("Accept-Encoding", ()))
+    headers = HEADERS | {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
+    body = kept.compressed if compressed else kept.page
+    return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def _takes_gzip(fields: Sequence[str]) -> bool:
+    """Return whether the fields of ``Accept-Encoding`` (RFC 9110, 12.5.3) name gzip, and not to refuse it."""
+    for one in ",".join(fields).lower().split(","):
+        coding, _, weight = one.partition(";")
+        if coding.strip() in ("gzip", "x-gzip"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 def _file(request: web.BaseRequest, asset: _Asset) -> web.Response:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import logging
 import socket
 import threading
 from collections.abc import Callable
 
 from intent.statistics import Listen
-from reconciler.core.errors import BackendError, DeniedError, OccupiedError, StaleError, StellwerkError
+from reconciler.core.errors import BackendError, BusyError, DeniedError, OccupiedError, StaleError, StellwerkError
 from reconciler.services.statistics.figures import Figures
 from reconciler.services.statistics.page.drawing import place
 from reconciler.services.statistics.page.server import Server
+from reconciler.services.statistics.page.share import RestingLoop
 
+START_SECONDS = 30.0
 CLOSE_SECONDS = 5.0
 _BACKLOG = 32
+log = logging.getLogger("stellwerk.page")
 
 
 class StatusPage:
@@ -23,10 +28,8 @@ class StatusPage:
 
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
-        self._thread: threading.Thread | None = None
-        self._stop: Callable[[], object] = lambda: None
+        self._life: _Life | None = None
         self._bound = Listen(address="", port=0)
-        self._serving = False
 
     @property
     def url(self) -> str:
@@ -40,36 +43,82 @@ class StatusPage:
             raise StellwerkError("no status page is asked for: give it an address under `page` of `stats`")
         listener = listening(settings.listen)
         self._bound = Listen(address=settings.listen.address, port=listener.getsockname()[1])
-        ready = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(listener, ready)), name="stellwerk-page", daemon=True
-        )
-        self._thread.start()
-        ready.wait()
-        if not self._serving:
+        life = _Life(self._figures, listener)
+        try:
+            life.start()
+        except (RuntimeError, OSError) as exc:
+            listener.close()
+            raise BusyError(f"the status page cannot be at {place(self._bound)}: {exc}; it is tried again") from exc
+        self._life = life
+        if not life.ready.wait(START_SECONDS):
+            self.close()
+            raise BusyError(f"the status page at {place(self._bound)} did not start within {START_SECONDS:.0f} s")
+        if life.failure is not None:
             self.close()
             raise BackendError(
-                f"the status page cannot be at {place(self._bound)}: it could not start; the log says why"
-            )
+                f"the status page cannot be at {place(self._bound)}: it could not start: {life.failure!r}"
+            ) from life.failure
 
     def close(self) -> None:
         """End, within moments: streams are cut."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stop()
-            thread.join(CLOSE_SECONDS)
+        life, self._life = self._life, None
+        if life is not None:
+            life.end()
+            life.join(CLOSE_SECONDS)
 
-    async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
-        over, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._stop = lambda: loop.call_soon_threadsafe(over.set)
-        server = Server(self._figures)
+
+class _Life(threading.Thread):
+    """The thread that serves from a socket that listens, which it closes: ``ready`` is set in any case."""
+
+    def __init__(self, figures: Figures, listener: socket.socket) -> None:
+        super().__init__(name="stellwerk-page", daemon=True)
+        self._figures = figures
+        self._listener = listener
+        self._over = False
+        self._wake: Callable[[], object] = lambda: None
+        self.ready = threading.Event()
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Serve until `end`."""
         try:
-            try:
-                await server.start(listener)
-                self._serving = True
-            finally:
-                ready.set()
-            await over.wait()
+            # None of the debug mode of asyncio, whatever the environment says.
+            with asyncio.Runner(debug=False, loop_factory=RestingLoop) as runner:
+                runner.run(self._serve())
+        except BaseException as exc:  # noqa: BLE001 - whoever waits for the start is told
+            self._failed(exc)
+        finally:
+            self._listener.close()
+            self.ready.set()
+
+    def end(self) -> None:
+        """Have it end. For any thread, at any time."""
+        self._over = True
+        # The loop may be closed already.
+        with contextlib.suppress(RuntimeError):
+            self._wake()
+
+    def _failed(self, exc: BaseException) -> None:
+        if self.ready.is_set():
+            log.error("the status page has ended", extra={"fact": {"because": repr(exc)}})
+        else:
+            self.failure = exc
+
+    async def _serve(self) -> None:
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        server = Server(self._figures)
+
+        def wake() -> None:
+            if isinstance(loop, RestingLoop):
+                loop.selector.hurry()
+            loop.call_soon_threadsafe(over.set)
+
+        self._wake = wake
+        try:
+            await server.start(self._listener)
+            self.ready.set()
+            if not self._over:
+                await over.wait()
         finally:
             await server.close()
 
