@@ -11,6 +11,7 @@ from itertools import filterfalse
 from operator import attrgetter
 from typing import Any, overload
 
+from intent.resources.babel_configuration import NO_LINK
 from reconciler.backends.babel_entries import Entries, T
 from reconciler.backends.babel_lines import (
     DEFAULTS,
@@ -123,13 +124,16 @@ class BabelTable:
                 self._told &= self._kept
 
     def known(self) -> Known:
-        """Return what is known, the same object as before when nothing has changed."""
+        """Return what is known, the same object as before when nothing has changed.
+
+        The link that our own configuration names so that babeld starts without any is none of its interfaces.
+        """
         if self._known is None:
             keeps = self._keeps_routes
             self._known = Known(
                 self._version,
                 self._router_id,
-                self._in_order(b"interface"),
+                tuple(one for one in self._in_order(b"interface") if one.name != NO_LINK),
                 self._in_order(b"neighbour"),
                 self._in_order(b"xroute"),
                 self._in_order(b"route"),

@@ -353,3 +353,8 @@ def test_a_line_that_is_too_long_is_left_out() -> None:
     assert lines.cut(b"ee\n") == [b"three"]
     assert lines.refused_total == 1
     assert not lines.begun
+
+
+def test_the_link_that_only_lets_babeld_start_is_none_of_its_interfaces(table: BabelTable) -> None:
+    table.take([b"add interface stellwerk-none up false", b"add interface mesh0 up false"])
+    assert [one.name for one in table.known().interfaces] == ["mesh0"]
