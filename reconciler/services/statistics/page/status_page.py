@@ -59,6 +59,11 @@ class StatusPage:
                 f"the status page cannot be at {place(self._bound)}: it could not start: {life.failure!r}"
             ) from life.failure
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._life is not None and self._life.is_alive()
+
     def close(self) -> None:
         """End, within moments: streams are cut."""
         life, self._life = self._life, None
