@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from http.client import HTTPResponse, IncompleteRead
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from subprocess import PIPE
 from typing import Any
 
@@ -196,6 +197,55 @@ def test_streams_are_few_and_given_back(served: Served) -> None:
         one.close()
 
 
+@pytest.fixture
+def on_ipv4() -> Iterator[Served]:
+    """A page that clients of several addresses of the loopback can reach."""
+    figures = FakeFigures(settings("127.0.0.1"))
+    page = StatusPage(figures)
+    page.start()
+    yield Served(page, figures)
+    page.close()
+    figures.close()
+
+
+def stream_from(served: Served, address: str) -> HTTPResponse:
+    connection = HTTPConnection(*served.address, timeout=20, source_address=(address, 0))
+    connection.request("GET", "/events", headers={"Connection": "close"})
+    return connection.getresponse()
+
+
+def refused(response: HTTPResponse) -> bool:
+    response.read()
+    return response.status == 503
+
+
+def test_one_source_does_not_keep_others_from_streams(on_ipv4: Served) -> None:
+    hoard = [stream_from(on_ipv4, "127.0.0.1") for _ in range(server.MOST_STREAMS)]
+    assert refused(stream_from(on_ipv4, "127.0.0.1"))
+    others = [stream_from(on_ipv4, "127.0.0.2") for _ in range(server.MOST_STREAMS // 2)]
+    assert {one.status for one in others} == {200}
+    # Half each is fair: nobody is pushed out for another one of the same.
+    assert refused(stream_from(on_ipv4, "127.0.0.2"))
+    with pytest.raises((IncompleteRead, ConnectionResetError)):
+        hoard[0].read()
+    assert event(others[0])[0] == event(hoard[-1])[0] == "parts"
+    for one in (*hoard, *others):
+        one.close()
+
+
+def test_one_source_does_not_push_out_the_connections_of_others(on_ipv4: Served) -> None:
+    def connect(address: str) -> socket.socket:
+        return socket.create_connection(on_ipv4.address, timeout=20, source_address=(address, 0))
+
+    quiet = connect("127.0.0.2")
+    crowd = [connect("127.0.0.1") for _ in range(server.MOST_CONNECTIONS + 20)]
+    assert cut(crowd[0])
+    quiet.sendall(b"GET /icon.svg HTTP/1.1\r\nHost: node\r\n\r\n")
+    assert quiet.recv(12) == b"HTTP/1.1 200"
+    for one in (quiet, *crowd):
+        one.close()
+
+
 def test_a_reader_that_does_not_read_is_dropped(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "SLOW_SECONDS", 0.5)
     monkeypatch.setattr(server, "BETWEEN_SECONDS", 0.05)
@@ -359,3 +409,34 @@ def test_a_fault_in_drawing_cuts_who_looks_and_ends_nothing(served: Served) -> N
     served.figures.know(KNOWN._replace(neighbours=()))
     assert "neighbours" in event(again)[1]
     again.close()
+
+
+def test_a_fault_in_drawing_is_an_answer_and_one_line(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    served.ask("/").read()
+    served.figures.set(system=ZeroDivisionError("a fault"))
+    deadline = time.monotonic() + 20
+    while (found := served.ask("/")).status == 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for number in range(5):
+        served.figures.set(system=ZeroDivisionError(f"a fault {number}"))
+        found = served.ask("/")
+        assert found.status == 500
+        assert "Content-Security-Policy" in found.headers
+        assert b"could not be made" in found.read()
+    assert len(caplog.records) == 1
+    assert "Traceback" not in caplog.text
+    served.figures.set(system=SYSTEM)
+    assert served.ask("/").status == 200
+
+
+def test_what_anybody_sends_is_not_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    for number in range(20):
+        with socket.create_connection(served.address, timeout=20) as client:
+            client.sendall(b"GET / HTTP/9.9 no request %d\r\n\r\n" % number)
+            assert client.recv(12) == b"HTTP/1.0 400"
+    with socket.create_connection(served.address, timeout=20) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n")
+        assert client.recv(12)
+    assert [one for one in caplog.records if one.levelname not in ("DEBUG",)] == []
+    assert "no request" not in caplog.text

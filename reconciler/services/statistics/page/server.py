@@ -10,9 +10,9 @@ import asyncio
 import gzip
 import hashlib
 import json
-import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -24,8 +24,10 @@ from aiohttp.web_protocol import RequestHandler
 from reconciler.core.errors import StellwerkError
 from reconciler.services.statistics.figures import Figures
 from reconciler.services.statistics.page.drawing import draw
+from reconciler.services.statistics.page.faults import Faults, silent
 from reconciler.services.statistics.page.history import SAMPLE_SECONDS, History
 from reconciler.services.statistics.page.share import SHARE
+from reconciler.services.statistics.page.sources import gives_way, source
 from reconciler.services.statistics.page.view import view
 
 T = TypeVar("T")
@@ -68,8 +70,8 @@ _LIMITS = {
     "keepalive_timeout": 15.0,
     "lingering_time": 2.0,
     "access_log": None,
+    "logger": silent(),
 }
-log = logging.getLogger("stellwerk.page")
 
 
 class _Asset(NamedTuple):
@@ -91,7 +93,9 @@ class _Kept(NamedTuple):
 class _Stream:
     """What a stream is still to be sent: of each part the latest only, so that a slow one costs no memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.source = source(transport)
         self.pending: dict[str, bytes] = {}
         self.more = asyncio.Event()
 
@@ -101,7 +105,7 @@ class _Stream:
 
 
 class _Connections(web.Server):
-    """Connections, of which none lasts for ever and the oldest gives way where there are many."""
+    """Connections, of which none lasts for ever; of many, the oldest of the source that has most gives way."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], object]) -> None:
         super().__init__(handler, handler_cancellation=True, **_LIMITS)  # type: ignore[arg-type]
@@ -114,7 +118,9 @@ class _Connections(web.Server):
         # Those that wait for their end are in order of age.
         open_ones = [one for one in self._connections.values() if not one.is_closing()]
         if len(open_ones) > MOST_CONNECTIONS:
-            next((one for one in open_ones if one not in self.streaming), transport).abort()
+            places = Counter(map(source, open_ones))
+            idle = [one for one in open_ones if one not in self.streaming] or [transport]
+            max(idle, key=lambda one: places[source(one)]).abort()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
@@ -138,7 +144,9 @@ class Server:
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
         self._history = History()
-        self._streams: set[_Stream] = set()
+        self._faults = Faults()
+        # In order of age.
+        self._streams: dict[_Stream, None] = {}
         self._assets = _assets()
         self._kept: _Kept | None = None
         self._drawn_at = self._next_at = -BETWEEN_SECONDS
@@ -151,11 +159,13 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Serve from a socket that listens."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(
+            lambda _, told: self._faults.tell(str(told.get("message", "")), told.get("exception"))
+        )
         await self._in_thread(self._sample)
         self._connections = _Connections(self._answer)
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._connections, sock=listener, backlog=_ACCEPTED_AT_ONCE
-        )
+        self._listening = await loop.create_server(self._connections, sock=listener, backlog=_ACCEPTED_AT_ONCE)
         self._tasks = [asyncio.create_task(work) for work in (self._sampling(), self._following())]
 
     async def close(self) -> None:
@@ -176,8 +186,11 @@ class Server:
     async def _sampling(self) -> None:
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
-            async with self._lock:
-                await self._in_thread(self._sample)
+            try:
+                async with self._lock:
+                    await self._in_thread(self._sample)
+            except Exception as exc:  # noqa: BLE001 - a fault of the program: a gap in the plots, and no more
+                self._faults.tell("taking a sample", exc)
 
     def _sample(self) -> None:
         babel, links = _had(self._figures.babel), _had(self._figures.links)
@@ -189,22 +202,27 @@ class Server:
         seen = 0
         while True:
             await self._watched.wait()
-            before, loop = seen, asyncio.get_running_loop()
-            seen = await loop.run_in_executor(self._threads, self._figures.wait, before, WAIT_SECONDS)
-            if seen != before or loop.time() >= self._drawn_at + REFRESH_SECONDS:
-                await asyncio.sleep(self._next_at - loop.time())
-                seen = self._figures.changes()
-                try:
-                    await self._draw()
-                except Exception:  # a fault of the program: who looks is told, rather than shown old figures as new
-                    log.exception("the status page could not be drawn")
-                    self._cut_streams()
-                    await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                seen = await self._follow(seen)
+            except Exception as exc:  # noqa: BLE001 - a fault of the program: who looks is cut, not shown old figures as new
+                self._faults.tell("drawing", exc)
+                self._cut_streams()
+                await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _follow(self, seen: int) -> int:
+        """Wait for a change after that one, for a moment at most, and draw it; return the latest that was drawn."""
+        loop = asyncio.get_running_loop()
+        now = await loop.run_in_executor(self._threads, self._figures.wait, seen, WAIT_SECONDS)
+        if now == seen and loop.time() < self._drawn_at + REFRESH_SECONDS:
+            return seen
+        await asyncio.sleep(self._next_at - loop.time())
+        now = self._figures.changes()
+        await self._draw()
+        return now
 
     def _cut_streams(self) -> None:
-        for transport in [] if self._connections is None else list(self._connections.streaming):
-            if isinstance(transport, asyncio.Transport):
-                transport.abort()
+        for stream in self._streams:
+            stream.transport.abort()
 
     async def _drawn(self) -> _Kept:
         """Return the page as it was at most a second ago, or longer where drawing it takes more than its share."""
@@ -238,6 +256,15 @@ class Server:
         return _Kept(page, compressed, parts, time.thread_time() - begun)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answered(request)
+        except ConnectionError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a fault of the program: the others are to be answered
+            self._faults.tell("answering", exc)
+            return _said(500, "The page could not be made; the log of the node says why.")
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path != "/" and path != "/events" and path not in self._assets:
             return _said(404, "There is no such page; the status page is at /.")
@@ -253,30 +280,39 @@ class Server:
         headers = HEADERS | {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
         if request.method == "HEAD":
             return web.Response(headers=headers)
-        if len(self._streams) >= MOST_STREAMS:
-            return _said(503, f"There are {MOST_STREAMS} readers already; try again later.", {"Retry-After": "30"})
         transport, connections = request.transport, self._connections
         if transport is None or connections is None:
             raise ConnectionResetError("the connection is gone")
-        stream = _Stream()
-        self._streams.add(stream)
+        stream = _Stream(transport)
+        if len(self._streams) >= MOST_STREAMS and not self._make_room_for(stream):
+            return _said(503, f"There are {MOST_STREAMS} readers already; try again later.", {"Retry-After": "30"})
+        self._streams[stream] = None
         connections.streaming.add(transport)
+        response = web.StreamResponse(headers=headers)
+        response.force_close()
         try:
             stream.put((await self._drawn()).parts)
             self._watched.set()
-            response = web.StreamResponse(headers=headers)
-            response.force_close()
             await response.prepare(request)
             await _send(stream, response)
         except (ConnectionError, TimeoutError):
             # Who does not read for so long is cut off; a browser comes back by itself.
             transport.abort()
         finally:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
             connections.streaming.discard(transport)
             if not self._streams:
                 self._watched.clear()
         return response
+
+    def _make_room_for(self, newcomer: _Stream) -> bool:
+        """End the oldest stream of the source that has most of them; return whether there was one with too many."""
+        crowd = gives_way(newcomer.source, (one.source for one in self._streams))
+        oldest = next((one for one in self._streams if one.source == crowd), None)
+        if oldest is not None:
+            del self._streams[oldest]
+            oldest.transport.abort()
+        return oldest is not None
 
 
 async def _send(stream: _Stream, response: web.StreamResponse) -> None:
