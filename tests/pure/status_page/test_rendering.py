@@ -14,6 +14,7 @@ from reconciler.core.errors import UnreachableError
 from reconciler.services.statistics.page.drawing import PARTS, draw
 from reconciler.services.statistics.page.history import History
 from reconciler.services.statistics.page.view import MOST_NEIGHBOURS, view
+from reconciler.services.statistics.ways_out import Leaving
 from tests.figures import KNOWN, LINKS, NEIGHBOURS, NOON, PEERS, SETTINGS, STATUS, FakeFigures
 
 VOID = {"meta", "link", "br"}
@@ -60,7 +61,7 @@ def read(html: str) -> Checked:
 
 
 def page(figures: FakeFigures, history: History | None = None) -> str:
-    return draw(view(figures, history or History(), 4000.0, NOON)).page
+    return draw(view(figures, Leaving(figures), history or History(), 4000.0, NOON)).page
 
 
 def words(figures: FakeFigures) -> str:
@@ -91,12 +92,37 @@ def test_what_a_node_is_and_should_be_is_said() -> None:
         *("exit-berlin-7", "02000000000a", "berlin", "noc@example.org"),
         *("1 to create, 1 in conflict", "No: 1 thing does not", "2 of 3", "Here, by 1 of 2 exits"),
         *("route default from 2001:db8:43::/56", "it is missing", "in conflict", "In quarantine", "0bad0bad0bad"),
-        *("fe80::b on mesh0", "unreachable", "16/16", "12.3 ms", "2001:db8:77::/48", "By neighbour"),
+        *(
+            "fe80::b on mesh0",
+            "unreachable",
+            "16/16",
+            "12.3 ms",
+            "2001:db8:77::/48",
+            "fe80::b on mesh0, router",
+            "Where traffic leaves",
+            "this node",
+        ),
         *("TrMvSoP4…", "17 s ago", "roamed", "never connected", "70 GB", "gre-provider", "tunnel"),
         *("a default route without `from` is announced", "→ it is refused", "24 h", "67.1 MB", "babeld-1.12.1"),
     ):
         assert expected in said, (expected, said)
     assert PEERS[0].public_key not in said
+
+
+def test_ways_out_are_those_that_all_the_rest_tells_of() -> None:
+    figures = FakeFigures()
+    ways = Leaving(figures).now()
+    assert ways is not None
+    shown = view(figures, Leaving(figures), History(), 4000.0, NOON).ways
+    assert {one.way for one in shown} == set(ways.ways)
+    # Of two routes from that prefix one is in use.
+    assert [one.others for one in shown if one.way.source == "2001:db8:77::/48"] == [1]
+    figures = FakeFigures(status=None)
+    assert "Is there a way to the Internet? ✓ Yes, through this node" in words(figures)
+    figures.know(KNOWN._replace(xroutes=()))
+    assert "Is there a way to the Internet? ✓ Yes, through another node" in words(figures)
+    figures.know(KNOWN._replace(xroutes=(), defaults=KNOWN.defaults[1:]))
+    assert "Is there a way to the Internet? ✗ None is known" in words(figures)
 
 
 def test_a_healthy_node() -> None:
@@ -191,10 +217,7 @@ def test_names_of_the_network_are_text_and_nothing_else() -> None:
             version=HOSTILE,
             router_id=HOSTILE,
             neighbours=tuple(one._replace(address=HOSTILE, interface=HOSTILE) for one in NEIGHBOURS),
-            defaults=tuple(
-                one._replace(source=HOSTILE, via=HOSTILE, interface=HOSTILE, router_id=HOSTILE)
-                for one in KNOWN.defaults
-            ),
+            defaults=tuple(one._replace(via=HOSTILE, interface=HOSTILE, router_id=HOSTILE) for one in KNOWN.defaults),
         )
     )
     html = page(figures)

@@ -29,6 +29,7 @@ from reconciler.services.statistics.page.history import SAMPLE_SECONDS, History
 from reconciler.services.statistics.page.share import SHARE
 from reconciler.services.statistics.page.sources import gives_way, source
 from reconciler.services.statistics.page.view import view
+from reconciler.services.statistics.ways_out import Leaving
 
 T = TypeVar("T")
 MOST_STREAMS = 16
@@ -144,6 +145,7 @@ class Server:
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
         self._history = History()
+        self._leaving = Leaving(figures)
         self._faults = Faults()
         # In order of age.
         self._streams: dict[_Stream, None] = {}
@@ -249,7 +251,7 @@ class Server:
 
     def _drawing_now(self) -> _Kept:
         begun = time.thread_time()
-        drawing = draw(view(self._figures, self._history, time.monotonic(), time.time()))
+        drawing = draw(view(self._figures, self._leaving, self._history, time.monotonic(), time.time()))
         page = drawing.page.encode()
         parts = {name: f"{json.dumps(name)}: {json.dumps(part)}".encode() for name, part in drawing.parts.items()}
         compressed = gzip.compress(page, _LEVEL, mtime=0)

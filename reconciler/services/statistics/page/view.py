@@ -13,6 +13,7 @@ from reconciler.services.statistics.figures import BabelFigures, Figures, LinkFi
 from reconciler.services.statistics.page.history import History, Rate, heard
 from reconciler.services.statistics.page.plots import INFINITY, Plot, plots
 from reconciler.services.statistics.page.words import plural
+from reconciler.services.statistics.ways_out import ANYWHERE, ANYWHERE_IPV4, Leaving, WayOut, WaysOut
 
 T = TypeVar("T")
 MOST_NEIGHBOURS = 100
@@ -61,11 +62,10 @@ class PeerRow(NamedTuple):
 
 
 class WayRow(NamedTuple):
-    """The best way on which traffic of a source prefix leaves by a neighbour, and how many others there are."""
+    """The way on which traffic of a source prefix leaves, and how many others there are that are not in use."""
 
-    source: str
+    way: WayOut
     family: str
-    first: Route
     others: int
 
 
@@ -105,7 +105,7 @@ class _Asking:
             return otherwise
 
 
-def view(figures: Figures, history: History, now: float, wall: float) -> View:
+def view(figures: Figures, leaving: Leaving, history: History, now: float, wall: float) -> View:
     """Return what the page says now, by the clock of the history and by the time of day."""
     asking, settings = _Asking(), figures.settings
     no_links: Mapping[str, LinkFigures] = {}
@@ -117,6 +117,7 @@ def view(figures: Figures, history: History, now: float, wall: float) -> View:
     links = asking.get("links", figures.links, no_links)
     addresses = asking.get("addresses", figures.addresses, no_addresses)
     peers = asking.get("wireguard", figures.peers, no_peers)
+    ways = asking.get("ways-out", leaving.now, None)
     neighbours = () if known is None else known.neighbours
     since = history.since
     return View(
@@ -128,11 +129,11 @@ def view(figures: Figures, history: History, now: float, wall: float) -> View:
         known=known,
         status=status,
         system=asking.get("system", figures.system, None),
-        verdicts=tuple(_verdicts(settings, status, babel)),
+        verdicts=tuple(_verdicts(status, babel, ways)),
         neighbours=_neighbour_rows(neighbours, history, now),
         hidden_neighbours=max(0, len(neighbours) - MOST_NEIGHBOURS),
         recorded_seconds=0.0 if since is None else now - since,
-        ways=_ways(known),
+        ways=_ways(known, ways),
         links=_link_rows(settings, known, links, addresses, history),
         peers=tuple(PeerRow(one, _alive(one)) for one in peers[:MOST_ROWS]),
         problems=asking.problems,
@@ -150,12 +151,12 @@ def _title(node: str, status: Mapping[str, Any] | None) -> str:
     return f"{node}: {status['sync']['state']}" + (f", {health}" if health != "healthy" else "")
 
 
-def _verdicts(settings: Statistics, status: Mapping[str, Any] | None, babel: BabelFigures | None) -> list[Verdict]:
+def _verdicts(status: Mapping[str, Any] | None, babel: BabelFigures | None, ways: WaysOut | None) -> list[Verdict]:
     found = []
     if status is not None:
         found += [_sync(status), _health(status)]
     if babel is not None:
-        found += [_reached(babel), _leaving(settings, status, babel)]
+        found += [_reached(babel), _leaving(status, ways)]
     return found
 
 
@@ -198,7 +199,7 @@ def _reached(babel: BabelFigures) -> Verdict:
     return Verdict(question, answer, f"{plural(reachable, 'neighbour')} reachable", tone, target)
 
 
-def _leaving(settings: Statistics, status: Mapping[str, Any] | None, babel: BabelFigures) -> Verdict:
+def _leaving(status: Mapping[str, Any] | None, ways: WaysOut | None) -> Verdict:
     question, target = "Is there a way to the Internet?", "ways-out"
     exits = [] if status is None else [one for one in status.get("offers", ()) if one["kind"] == "exit"]
     announced = sum(one["state"] == "announced" for one in exits)
@@ -206,9 +207,12 @@ def _leaving(settings: Statistics, status: Mapping[str, Any] | None, babel: Babe
         tone = "good" if announced == len(exits) else "wait"
         answer = "Yes, through this node" if announced == len(exits) else f"Here, by {announced} of {len(exits)} exits"
         return Verdict(question, answer, plural(announced, "exit") + " announced", tone, target)
-    if babel.known is None:
+    if ways is None:
         return Verdict(question, "Not known", "no word from babeld", "bad", target)
-    if babel.known.defaults and babel.known.defaults[0].installed:
+    own = [one for one in (ways.ipv6, ways.ipv4) if one is not None]
+    if any(one.here for one in own):
+        return Verdict(question, "Yes, through this node", "default route announced", "good", target)
+    if own:
         return Verdict(question, "Yes, through another node", "default route installed", "good", target)
     return Verdict(question, "None is known", "no default route", "bad", target)
 
@@ -221,16 +225,25 @@ def _neighbour_rows(neighbours: Sequence[Neighbour], history: History, now: floa
     )
 
 
-def _ways(known: Known | None) -> tuple[WayRow, ...]:
-    """Return by which neighbour traffic leaves, for each source prefix that has a default route of its own."""
-    by_source: dict[tuple[str, str], list[Route]] = {}
-    for route in () if known is None else known.defaults:
-        by_source.setdefault((route.destination, route.source), []).append(route)
+def _ways(known: Known | None, leaving: WaysOut | None) -> tuple[WayRow, ...]:
+    """Return by which way traffic leaves, for each source prefix that has one of its own."""
+    defaults = () if known is None else known.defaults
     rows = [
-        WayRow(source, "IPv4" if destination == "0.0.0.0/0" else "IPv6", routes[0], len(routes) - 1)
-        for (destination, source), routes in by_source.items()
+        WayRow(
+            way,
+            "IPv4" if way.destination == ANYWHERE_IPV4 else "IPv6",
+            sum(not one.installed and is_of(way, one) for one in defaults),
+        )
+        for way in (() if leaving is None else leaving.ways)
     ]
-    return tuple(sorted(rows, key=lambda one: (not one.first.installed, one.family, one.source))[:MOST_ROWS])
+    return tuple(sorted(rows, key=lambda one: (one.family != "IPv6", not one.way.here, one.way.source))[:MOST_ROWS])
+
+
+def is_of(way: WayOut, route: Route) -> bool:
+    """Return whether a route is to the same, from the same: babeld writes ``::/0`` for any source of IPv4, too."""
+    anywhere = (ANYWHERE, ANYWHERE_IPV4)
+    same = route.source == way.source or (route.source in anywhere and way.source in anywhere)
+    return same and route.destination == way.destination
 
 
 def _link_rows(
