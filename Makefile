@@ -15,8 +15,8 @@ DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-to
 
 # How many processes run the tests of a tier. In namespaces they mostly wait; emulated processors are slow.
 PURE_AT_ONCE := 2
-KERNEL_AT_ONCE := 6
-FULL_AT_ONCE := 2
+KERNEL_AT_ONCE := 4
+FULL_AT_ONCE := 1
 
 # What is measured beside Stellwerk, but not used by it; ifstate has an environment of its own.
 PEER_PACKAGES := bird2 netcat-openbsd
