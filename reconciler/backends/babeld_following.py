@@ -28,24 +28,31 @@ class Wish(NamedTuple):
     whole: bool = False
 
 
-class State(NamedTuple):
+class BabelFigures(NamedTuple):
     """What is known of a babeld at one moment, and how it came to be known.
 
-    ``known`` is None while there is no fresh knowledge. ``version`` is `Follower.changes`. ``age_seconds`` is how old
-    the knowledge may be: 0 while babeld tells every change, else the time since its last dump.
+    ``known`` is None while there is no fresh knowledge: never show older one as if it were. ``version`` is
+    `Follower.changes`: it rises whenever anything of ``known`` but routes has changed, so that an answer made of it can
+    be kept.
     """
 
     known: Known | None
     version: int
     following: str
+    """``monitor`` or ``dump``: how it is followed now."""
     age_seconds: float
+    """How old the knowledge may be: 0 with ``monitor``, the time since the last dump with ``dump``."""
     problem: str
+    """Why nothing is known, empty when something is."""
     connected_total: int
+    """How many connections there were."""
     lost_total: int
+    """How many of them were lost or given up."""
     dumps_total: int
     lines_total: int
     bytes_total: int
     refused_lines_total: int
+    """Lines that no babeld writes."""
 
 
 class Knowledge:
@@ -116,7 +123,7 @@ class Knowledge:
             self._is_fresh()
             return self._totals()[:2]
 
-    def state(self) -> State:
+    def state(self) -> BabelFigures:
         """Return all at once."""
         problem = self._problem()
         with self._lock:
@@ -124,7 +131,7 @@ class Knowledge:
             now = time.monotonic()
             totals = self._totals()
             dumped = self._following is Following.DUMP and self._dumped_at is not None
-            return State(
+            return BabelFigures(
                 known,
                 totals.changes,
                 str(self._following),
@@ -336,7 +343,7 @@ class Follower:
         """Return what babeld knows; None while that is not known afresh."""
         return self._knowledge.known()
 
-    def state(self) -> State:
+    def state(self) -> BabelFigures:
         """Return what is known and how it came to be known, all of one moment."""
         return self._knowledge.state()
 

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from intent.statistics import Statistics
-from reconciler.backends.babel_table import Known
+from reconciler.backends.babeld_following import BabelFigures
 from reconciler.backends.firewall_counters import FirewallCounter
 from reconciler.backends.link_counters import LinkFigures
 from reconciler.backends.machine_figures import SystemFigures
 from reconciler.backends.wireguard_counters import PeerFigures
 
 __all__ = ["BabelFigures", "Figures", "FirewallCounter", "LinkFigures", "PeerFigures", "SystemFigures"]
-
-
-class BabelFigures(NamedTuple):
-    """What is known of babeld. ``known`` is None while there is no fresh knowledge: never show older one as if it were.
-
-    ``version`` rises whenever anything of ``known`` but routes has changed, so that an answer made of it can be kept.
-    """
-
-    known: Known | None
-    version: int
-    following: str
-    """``monitor`` or ``dump``: how it is followed now."""
-    age_seconds: float
-    """How old the knowledge may be: 0 with ``monitor``, the time since the last dump with ``dump``."""
-    problem: str
-    """Why nothing is known, empty when something is."""
-    connected_total: int
-    """How many connections there were."""
-    lost_total: int
-    """How many of them were lost or given up."""
-    dumps_total: int
-    lines_total: int
-    bytes_total: int
-    refused_lines_total: int
-    """Lines that no babeld writes."""
 
 
 class Figures(Protocol):

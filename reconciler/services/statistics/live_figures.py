@@ -96,7 +96,7 @@ class LiveFigures:
 
     def babel(self) -> BabelFigures | None:
         """Return what is known of babeld, None when none is followed."""
-        return None if self._follower is None else BabelFigures(*self._follower.state())
+        return None if self._follower is None else self._follower.state()
 
     def links(self) -> Mapping[str, LinkFigures]:
         """Return all interfaces by name, none while they cannot be seen."""
