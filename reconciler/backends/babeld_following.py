@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from intent.statistics import BabelSource, Following
+from reconciler.backends.babel_rows import Known
 
 if TYPE_CHECKING:
-    from reconciler.backends.babel_table import BabelTable, Known
+    from reconciler.backends.babel_table import BabelTable
 
 _LONGEST_HOLD_SECONDS = 0.01
 """How long the thread waits for those who read before it listens to babeld again."""
