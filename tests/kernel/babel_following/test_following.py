@@ -149,6 +149,7 @@ def busy() -> None:
         sum(range(1000))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("block", [busy, lambda: time.sleep(1)], ids=["busy", "asleep"])
 def test_ten_thousand_lines_while_the_program_is_blocked_are_not_cut(mesh: Mesh, block: Callable[[], None]) -> None:
     """Where the machine gives this process no processor for long, nothing can be said: then it is tried again."""
