@@ -40,6 +40,10 @@ class LinkCarrier(Reference[Carrier]):
         """Return what became of the interface."""
         return f"{self.name} is up and has a carrier" if after is Carrier.READY else f"{self.name} {after}"
 
+    def assumed(self) -> Carrier:
+        """Return that it can carry packets."""
+        return Carrier.READY
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -82,6 +86,10 @@ class CheckedHealth(Reference[Health]):
         """Return what the checks say now."""
         return after.reason
 
+    def assumed(self) -> Health:
+        """Return that all checks pass."""
+        return Health(fit=True)
+
 
 @dataclass(frozen=True, slots=True)
 class DrainOrder:
@@ -101,6 +109,9 @@ class Drained(Reference[DrainOrder | None]):
     def change(self, before: DrainOrder | None, after: DrainOrder | None) -> str:
         """Return what the operator says."""
         return "not drained any more" if after is None else f"drained by hand{_why(after)}"
+
+    def assumed(self) -> None:
+        """Return that nobody has drained it."""
 
 
 def withheld(drain: DrainOrder | None, carriers: Mapping[str, Carrier], health: Health) -> Withheld | None:

@@ -6,8 +6,9 @@ which so stays pure. Adding a kind of reference is a class here and a module wit
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import IPv6Network
 from typing import Any, Generic, TypeVar, cast
 
@@ -35,6 +36,10 @@ class Reference(Generic[T]):
         """Return in words how the value has changed, for the history; nothing where that says no more than the plan."""
         return ""
 
+    def assumed(self) -> T:
+        """Return the value to plan with where no node is at hand: all is there and works, and nobody is in the way."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedKey:
@@ -51,12 +56,20 @@ class PrivateKeyFile(Reference[ResolvedKey]):
     path: str
     generate: bool
 
+    def assumed(self) -> ResolvedKey:
+        """Return a key of its own for each path."""
+        return ResolvedKey(PrivateKey(_stand_in("private", self.path)), generated=False)
+
 
 @dataclass(frozen=True, slots=True)
 class PresharedKeyFile(Reference[PresharedKey]):
     """The preshared key in a file of ``wg genpsk``'s form."""
 
     path: str
+
+    def assumed(self) -> PresharedKey:
+        """Return a key of its own for each path."""
+        return PresharedKey(_stand_in("preshared", self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +78,20 @@ class HostAddress(Reference[tuple[str, ...]]):
 
     name: str
 
+    def assumed(self) -> tuple[str, ...]:
+        """Return no address: which one it is, only a resolver knows."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class KernelLinkKind(Reference[bool]):
     """Whether the running kernel can make links of this kind, such as ``wireguard`` (as in ip-link(8))."""
 
     kind: str
+
+    def assumed(self) -> bool:
+        """Return that it can."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +100,10 @@ class AdvertisedUplinks(Reference[tuple[str, ...]]):
 
     Those are the ones with accept_ra=1; with 2 they go on listening (Documentation/networking/ip-sysctl.rst).
     """
+
+    def assumed(self) -> tuple[str, ...]:
+        """Return none."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,9 @@ class DelegatedPrefix(Reference[IPv6Network | None]):
             return f"{words} is gone, it was {before}"
         return f"{words} is {after}" if before is None else f"{words} changed from {before} to {after}"
 
+    def assumed(self) -> None:
+        """Return that nothing is delegated."""
+
 
 class References:
     """The resolved values, by reference. Two are equal when both hold the same references with equal values."""
@@ -134,3 +162,13 @@ class References:
     def __eq__(self, other: object) -> bool:
         """Return whether a node expanded with the one is the same as with the other."""
         return isinstance(other, References) and self._values == other._values
+
+
+def assumed(references: Iterable[Reference[Any]]) -> References:
+    """Return the values to plan with where no node is at hand."""
+    return References({one: one.assumed() for one in references})
+
+
+def _stand_in(kind: str, path: str) -> bytes:
+    """Return 32 bytes that stand for the key in a file, the same wherever that file is named."""
+    return sha256(f"stellwerk assumed {kind} key\0{path}".encode()).digest()

@@ -39,6 +39,10 @@ class DrawingRoutes(Reference[tuple[Prefixes, ...]]):
         words = [f"{come} came" for _ in range(bool(come))] + [f"{gone} went" for _ in range(bool(gone))]
         return f"of the routes of others inside ours {' and '.join(words)}" if words else ""
 
+    def assumed(self) -> tuple[Prefixes, ...]:
+        """Return none."""
+        return ()
+
 
 class Refusals:
     """Routes of others that are inside some of ours; gives for a route of ours those that keep its traffic."""

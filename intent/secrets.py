@@ -61,3 +61,37 @@ class PrivateKey(Secret):
         from nacl.bindings import crypto_scalarmult_base
 
         return bytes(crypto_scalarmult_base(self._value))
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both have the same public half."""
+        if type(other) is type(self):
+            return self._half() == other._half()
+        return isinstance(other, PrivateKey) and self.public == other.public
+
+    def __hash__(self) -> int:
+        """Return a hash of the public half."""
+        return hash(self.public)
+
+    def _half(self) -> bytes:
+        """Return what tells this key from others of its type, as cheaply as may be."""
+        return self._value
+
+
+class PublicHalf(PrivateKey):
+    """The private key of somebody of whom only the public key, 32 bytes, is known. It equals the key itself."""
+
+    __slots__ = ()
+
+    def __init__(self, public: bytes) -> None:
+        """Take the public key. Raises ValueError for another length."""
+        super().__init__(bytes(32))
+        if len(public) != 32:
+            raise ValueError("a public key has 32 bytes")
+        self.public = bytes(public)
+
+    def reveal(self) -> bytes:
+        """Raises ValueError: the private half is not known."""
+        raise ValueError("only the public half of this key is known here")
+
+    def _half(self) -> bytes:
+        return self.public

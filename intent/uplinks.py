@@ -25,6 +25,10 @@ class UplinkAddresses(Reference[tuple[IPv6Address, ...]]):
         """The addresses."""
         return {"address": None} if self.interfaces else {}
 
+    def assumed(self) -> tuple[IPv6Address, ...]:
+        """Return none."""
+        return ()
+
 
 def uplink_addresses(named: Iterable[str], node: Node) -> UplinkAddresses:
     """Return the reference to the addresses on the uplinks that are named, and on the ways out of exits.
