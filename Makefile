@@ -11,7 +11,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What the kernel tests use, and what boots a full kernel for those that need one.
 DEBIAN_PACKAGES := python3-venv iproute2 iputils-ping procps babeld wireguard-tools wireguard-go nftables \
-	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd chromium prometheus
+	qemu-system-x86 linux-image-amd64 kmod busybox-static squashfs-tools systemd chromium prometheus \
+	git openssh-client gnupg age
 
 # How many processes run the tests of a tier. In namespaces they mostly wait; emulated processors are slow.
 PURE_AT_ONCE := 2
