@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from intent.statistics import BabelSource, Following
@@ -76,15 +76,6 @@ def installed(follower: Follower) -> int:
     """Return how many routes are installed."""
     counts = known(follower).counts
     return -1 if counts is None else counts.installed
-
-
-def waited_seconds() -> float:
-    """Return how long the threads of this process have waited for a processor (schedstat of proc(5))."""
-    waited = 0
-    for task in Path("/proc/self/task").iterdir():
-        with suppress(FileNotFoundError):
-            waited += int((task / "schedstat").read_text().split()[1])
-    return waited / 1e9
 
 
 def tally(found: Known | None) -> object:
