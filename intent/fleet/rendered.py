@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from intent.document import Node
@@ -44,6 +44,8 @@ class Public:
 
     keys: tuple[tuple[str, str], ...] = ()
     host: str | None = None
+    written: tuple[tuple[Path, Origin], ...] = field(default=(), compare=False)
+    """Where each of these is written, by the way to it from ``public``, such as ``("keys", "links")``."""
 
 
 @dataclass(frozen=True, slots=True)
