@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from functools import cached_property
+from hashlib import sha256
+from typing import Self
 
 
 class Secret:
-    """Bytes that no log, plan, error or traceback shows: only `reveal` gives them."""
+    """Bytes that no log, plan, error or traceback shows: only `reveal` gives them.
+
+    Of some only the `fingerprint` is known; such a one equals the secret itself.
+    """
 
     __slots__ = ("__dict__", "_value")
 
     def __init__(self, value: bytes) -> None:
         self._value = bytes(value)
 
+    @classmethod
+    def known_by(cls, fingerprint: str) -> Self:
+        """Return the secret with that fingerprint, of which no more is known."""
+        secret = cls(b"")
+        secret.fingerprint = fingerprint
+        secret.known = False
+        return secret
+
+    known = True
+    """Whether the bytes are known here."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the bytes in hexadecimal digits: it tells two secrets apart, and not what they are."""
+        return sha256(self._value).hexdigest()
+
     def reveal(self) -> bytes:
-        """Return the secret bytes."""
+        """Return the secret bytes. Raises ValueError where only the fingerprint is known."""
+        if not self.known:
+            raise ValueError("only the fingerprint of this secret is known here")
         return self._value
 
     def __repr__(self) -> str:
@@ -25,11 +48,15 @@ class Secret:
 
     def __eq__(self, other: object) -> bool:
         """Return whether both hold the same bytes."""
-        return isinstance(other, Secret) and self._value == other._value
+        if not isinstance(other, Secret):
+            return False
+        if self.known and other.known:
+            return self._value == other._value
+        return self.fingerprint == other.fingerprint
 
     def __hash__(self) -> int:
-        """Return a hash of the bytes."""
-        return hash(self._value)
+        """Return a hash of the fingerprint."""
+        return hash(self.fingerprint)
 
     def __reduce__(self) -> str:
         """Refuse to be pickled. Raises TypeError."""

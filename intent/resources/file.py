@@ -7,7 +7,7 @@ is made once and then never read, changed or removed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -32,9 +32,10 @@ class FileRow(NamedTuple):
 
 
 class KeyFileRow(NamedTuple):
-    """A path at which something is; a key's content is never looked at."""
+    """A path at which something is, and its mode; a key's content is never looked at."""
 
     path: str
+    mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,17 @@ def reveal(content: bytes | Secret) -> bytes:
     return content.reveal() if isinstance(content, Secret) else content
 
 
+def _is_marked(content: bytes | Secret | None) -> bool:
+    """Return whether content begins with our mark, as far as it is known."""
+    if content is None or (isinstance(content, Secret) and not content.known):
+        return False
+    return reveal(content).startswith(MARK)
+
+
+def _as_secret(content: bytes | Secret) -> Secret:
+    return content if isinstance(content, Secret) else Secret(content)
+
+
 def file_key(path: str) -> Key:
     """Return the identity of the file at an absolute path."""
     return Key("file", (path,))
@@ -102,6 +114,7 @@ class File(Resource):
     refers_to: ClassVar[frozenset[str] | None] = frozenset()
     partitioned: ClassVar[bool] = True
     compared: ClassVar[tuple[str, ...]] = ("content", "mode")
+    incidental: ClassVar[frozenset[str]] = frozenset({"mode"})
 
     @property
     def key(self) -> Key:
@@ -122,12 +135,18 @@ class File(Resource):
 
     def owned(self) -> bool:
         """Return whether the first line is our mark."""
-        return self.content is not None and reveal(self.content).startswith(MARK)
+        return _is_marked(self.content)
+
+    def told(self) -> Self:
+        """Return the file without what somebody else has written into it, of which not even a fingerprint is told."""
+        return self if self.content is None or _is_marked(self.content) else replace(self, content=Secret(b""))
 
     def changes(self, observed: Self) -> dict[str, Change]:
         """Return the content and the mode where they differ; secret content equals the same bytes in the open."""
         changes = {}
-        if self.content is not None and (observed.content is None or reveal(self.content) != reveal(observed.content)):
+        if self.content is not None and (
+            observed.content is None or _as_secret(self.content) != _as_secret(observed.content)
+        ):
             changes["content"] = Change(observed.content, self.content)
         if self.mode is not None and self.mode != observed.mode:
             changes["mode"] = Change(observed.mode, self.mode)
@@ -167,7 +186,9 @@ class File(Resource):
 def _fingerprint(content: bytes | Secret | None) -> str:
     if content is None:
         return "no regular file"
-    if isinstance(content, Secret) and not content.reveal().startswith(MARK):
+    if isinstance(content, Secret) and not content.known:
+        return f"sha256 {content.fingerprint[:12]}…"
+    if isinstance(content, Secret) and not _is_marked(content):
         # Somebody else's file: it may hold anything.
         return "foreign content"
     digest = sha256(reveal(content)).hexdigest()[:12]
@@ -179,11 +200,12 @@ class KeyFile(Resource):
     """A WireGuard private key that was generated on this node, in a file of ``wg genkey``'s form (wg(8)).
 
     The file is made when it is missing. It is never read here, never overwritten and never removed: the key is the
-    node's identity. ``private_key`` is None in an observed one.
+    node's identity. ``private_key`` is None in an observed one, and ``mode`` in a desired one.
     """
 
     path: str
     private_key: PrivateKey | None
+    mode: int | None = field(default=None, compare=False)
 
     table: ClassVar[str] = "key file"
     refers_to: ClassVar[frozenset[str] | None] = frozenset()
@@ -205,7 +227,7 @@ class KeyFile(Resource):
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:
         """Return the key file in a row, without its key."""
-        return cls(row.path, None) if isinstance(row, KeyFileRow) else None
+        return cls(row.path, None, row.mode) if isinstance(row, KeyFileRow) else None
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that makes the file unless something is there."""

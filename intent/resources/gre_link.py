@@ -48,6 +48,8 @@ class GreLink(Link):
     )
     replace_on: ClassVar[frozenset[str]] = frozenset({"mode", "local", "remote", "tunnel_key", "underlay"})
 
+    incidental: ClassVar[frozenset[str]] = frozenset({"ttl", "tos", "encapsulation_limit"})
+
     mode: Mode
     local: str
     remote: str

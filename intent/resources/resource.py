@@ -85,6 +85,8 @@ class Resource(ABC):
     """Whether this kind decodes what no other kind of its table recognises."""
     compared: ClassVar[tuple[str, ...]] = ()
     """The fields that are compared, in the order they are shown."""
+    incidental: ClassVar[frozenset[str]] = frozenset()
+    """The compared fields without which the object does its work all the same."""
     replace_on: ClassVar[frozenset[str]] = frozenset()
     """The compared fields that cannot be changed in place. Every field used in `claims` belongs to them."""
     disruptive: ClassVar[frozenset[str]] = frozenset()
@@ -213,6 +215,10 @@ class Resource(ABC):
     def retract(self) -> Drain | None:
         """Return what makes others stop using this object, which has vanished by itself."""
         return None
+
+    def told(self) -> Self:
+        """Return this observed object without what is nobody's to know elsewhere, not even by a fingerprint."""
+        return self
 
     def notice(self, desired: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> Notice | None:
         """Return what an operator is to know about this observed object, by all that is desired and observed."""

@@ -53,6 +53,7 @@ class UserspaceWireGuardLink(Link):
 
     table: ClassVar[str] = "link"
     compared: ClassVar[tuple[str, ...]] = ("ours", "mtu", "up")
+    incidental: ClassVar[frozenset[str]] = frozenset({"ours"})
     inventoried: ClassVar[bool] = True
 
     def kind(self) -> str:

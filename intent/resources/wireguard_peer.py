@@ -60,6 +60,8 @@ class WireGuardPeer(Resource):
         "persistent_keepalive",
     )
 
+    incidental: ClassVar[frozenset[str]] = frozenset({"persistent_keepalive"})
+
     link: str
     public_key: str
     preshared_key: PresharedKey | None = None

@@ -38,7 +38,7 @@ class Files(Backend):
                 if table == "file":
                     found[table] = Dump([row for path in paths if (row := _look(path)) is not None])
                 else:
-                    found[table] = Dump([KeyFileRow(path) for path in paths if _status(path) is not None])
+                    found[table] = Dump([one for path in paths if (one := _look_at_key(path)) is not None])
             except BackendError as exc:
                 found[table] = exc
         return found
@@ -100,6 +100,11 @@ def _look(path: str) -> FileRow | None:
             return None
         with open(descriptor, "rb") as file:
             return FileRow(path, Secret(file.read(LARGEST_FILE_BYTES)), mode)
+
+
+def _look_at_key(path: str) -> KeyFileRow | None:
+    status = _status(path)
+    return None if status is None else KeyFileRow(path, stat.S_IMODE(status.st_mode))
 
 
 def _check_ours(path: str) -> bool:

@@ -41,7 +41,7 @@ class FakeFiles:
         found = [(path, self.files[path]) for path in sorted(map(str, partitions or ())) if path in self.files]
         if table == "file":
             return Dump([FileRow(path, Secret(file.content), file.mode) for path, file in found])
-        return Dump([KeyFileRow(path) for path, _ in found])
+        return Dump([KeyFileRow(path, file.mode) for path, file in found])
 
     def carry_out(self, request: Request) -> BackendError | None:
         """Write, change or remove a file; one without our mark stays."""
