@@ -13,7 +13,7 @@ VERSION = 1
 
 def render(audit: Audit, *, colour: bool) -> str:
     """Return the audit as JSON in ASCII: nodes by name, findings the worst first, so that two can be compared."""
-    return json.dumps(document(audit), indent=1) + "\n"
+    return json.dumps(_sound(document(audit)), indent=1) + "\n"
 
 
 def document(audit: Audit) -> dict[str, Any]:
@@ -30,6 +30,15 @@ def document(audit: Audit) -> dict[str, Any]:
         },
         "nodes": [_node(node) for node in nodes_by_name(audit.nodes)],
     }
+
+
+def _sound(value: Any) -> Any:
+    """Return the value with each half of a surrogate pair spelled out: many parsers refuse to read it."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_sound(key): _sound(one) for key, one in value.items()}
+    return [_sound(one) for one in value] if isinstance(value, list) else value
 
 
 def _node(node: NodeAudit) -> dict[str, Any]:

@@ -69,11 +69,14 @@ def _source(node: NodeAudit) -> str:
 def _finding(finding: Finding) -> str:
     sign = click.style(f"{_SIGNS[finding.severity]:>2}", fg=_COLOURS[finding.severity], bold=True)
     subject, message = line(finding.subject), line(finding.message)
-    why = f"# {finding.severity.value}: {message}" + (f"; {line(finding.advice)}" if finding.advice else "")
+    parts = [f"{finding.severity.value}: {message}", line(finding.advice)]
     if finding.place is not None:
-        why += f" ({place(finding.place)})"
-    gap = "\n       " if len(subject) + len(why) > LONGEST_LINE else "  "
-    return f" {sign} {subject}{gap}{click.style(why, dim=True)}"
+        parts[0] += f" ({place(finding.place)})"
+    why = "# " + "; ".join(filter(None, parts))
+    if len(subject) + len(why) <= LONGEST_LINE:
+        return f" {sign} {subject}  {click.style(why, dim=True)}"
+    rest = "".join(f"\n       {click.style(f'# {part}', dim=True)}" for part in parts if part)
+    return f" {sign} {subject}{rest}"
 
 
 def _summary(audit: Audit) -> str:
