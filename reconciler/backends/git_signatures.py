@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from intent.display import printable
@@ -39,10 +38,10 @@ _SSH_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-rsa",
 )
-# No agent, no key server, no old digest; that a key is in the private ring is all the trust there is.
+# No agent, no key server, no old digest.
 _GPG_SETTINGS = (
     "no-autostart\nno-auto-key-retrieve\nno-auto-key-import\nno-auto-key-locate\ndisable-dirmngr\n"
-    "trust-model always\nweak-digest SHA1\nno-tty\nbatch\n"
+    "weak-digest SHA1\nno-tty\nbatch\n"
 )
 _TOLD = "%H%x00%an <%ae>%x00%s%x00%ct"
 _FIELDS = f"{_TOLD}%x00%G?%x00%GF%x00%GP"
@@ -237,6 +236,9 @@ def _checking(git: Git, policy: SigningPolicy) -> Iterator[_Check]:
                 before = known.setdefault(fingerprint, signer)
                 if before is not signer:
                     raise signers.SigningError(f"{before.name} and {signer.name} have the same key {fingerprint}")
+        # That a key is in the ring is all the trust there is. Said before, gpg would not make its database of trust,
+        # without which it does not look at expired and revoked keys.
+        (ring / "gpg.conf").write_text(f"{_GPG_SETTINGS}trust-model always\n")
         allowed = folder / "allowed_signers"
         allowed.write_text("".join(lines))
         yield _Check(git, known, _variables(allowed, ring))
@@ -287,9 +289,12 @@ def _import(signer: Signer, ring: Path) -> tuple[str, ...]:
     records = [line.split(":") for line in _gpg(ring, "--with-colons", "--show-keys", feed=content).splitlines()]
     if any(record[0] == "sec" for record in records):
         raise signers.SigningError(f"{file} holds a private key; `gpg --export --armor {signer.name}` gives the public")
-    for before, record in pairwise(records):
-        if before[0] == "pub" and record[0] == "fpr":
+    # Between a key and its fingerprint may stand its revocation; further fingerprints are those of subkeys.
+    primary = False
+    for record in records:
+        if record[0] == "fpr" and primary:
             found.append(record[9])
+        primary = record[0] == "pub" or (primary and record[0] not in ("fpr", "sub"))
     if not found:
         raise signers.SigningError(f"{file} holds no OpenPGP public key of {signer.name}, as `gpg --export` writes it")
     _gpg(ring, "--import", feed=content)
