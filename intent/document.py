@@ -77,16 +77,18 @@ class Node:
 
     def problem(self, name: str, finding: Finding) -> Problem:
         """Return what was found in the feature of that name as a problem at its place in the file."""
-        line, column, message = locate(self.root, name, finding)
+        line, column, message = locate(self.source, self.root, name, finding)
         return self.source.problem(line, column, message, finding.suggestion)
 
 
-def locate(root: tree.Mapping, name: str, finding: Finding) -> tuple[int, int, str]:
+def locate(source: Source, root: tree.Mapping, name: str, finding: Finding) -> tuple[int, int, str]:
     """Return line, column and message of what was found in the feature of that name."""
+    place = tree.place(root, (name, *finding.path), at_key=not finding.path)
     message = finding.message
     if finding.first is not None:
-        message = message.replace("{line}", str(tree.place(root, (name, *finding.first))[0]))
-    return (*tree.place(root, (name, *finding.path), at_key=not finding.path), message)
+        first = tree.place(root, (name, *finding.first))[0]
+        message = message.replace("line {line}", source.line_words(first, place[0]))
+    return (*place, message)
 
 
 def build_node(source: Source, root: tree.Mapping, report: Report) -> Node | None:
@@ -160,7 +162,7 @@ def _refuse_lonely(node: Node, root: tree.Mapping, report: Report) -> None:
 def _refuse_findings(node: Node, report: Report) -> None:
     for feature, model in node.parts():
         for finding in feature.check(model, node):
-            line, column, message = locate(node.root, feature.name, finding)
+            line, column, message = locate(node.source, node.root, feature.name, finding)
             report.add((line, column), message, finding.suggestion)
 
 
@@ -178,4 +180,5 @@ def _refuse_double_holdings(node: Node, report: Report) -> None:
             first[holding.thing, holding.value] = (place[0], feature.name)
             continue
         line, by = known
-        report.add(place, f"{holding.thing} {holding.value} is already taken by `{by}` in line {line}")
+        said = node.source.line_words(line, place[0])
+        report.add(place, f"{holding.thing} {holding.value} is already taken by `{by}` in {said}")

@@ -57,6 +57,12 @@ class Run:
             self._lines = array("I", self._every_line())
         return self._lines[index]
 
+    def move(self, lines: int) -> None:
+        """Count the lines from another one on."""
+        self.line += lines
+        self.last_line += lines
+        self._lines = None
+
     def _every_line(self) -> Iterator[int]:
         line, position = self.line, self._start
         for match in _ITEM[self.style].finditer(self._text, self._start, self._end):

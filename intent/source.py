@@ -24,7 +24,7 @@ _ENTRY = re.compile(r"""(?P<name>[\w-]+)["']?\s*:(?=\s|$)""")
 _PUBLIC_KEY = re.compile(r"""\bpublic[_-]?key["']?\s*:\s*["']?(?P<key>[A-Za-z0-9+/=]{30,})""")
 _SEEN_OF_PUBLIC_KEY = 4
 _WORD = re.compile(r"""[^\s{}\[\],"']+""")
-_PLAIN_WORDS = ("file", "generate", "#")
+_PLAIN_WORDS = ("file", "age", "generate", "#")
 _TRUTH_WORDS = ("true", "false", "yes", "no", "on", "off")
 _BREAK = re.compile(r"\r\n|\r|\n")
 
@@ -124,6 +124,10 @@ class Source:
             position = span[1] if span else position + 1
         return _cut(before, after, left=first > 0, right=last < len(line))
 
+    def line_words(self, line: int, at: int) -> str:
+        """Return what a message at the line ``at`` calls another line."""
+        return f"line {line}"
+
     def problem(self, line: int, column: int, message: str, suggestion: str | None = None) -> Problem:
         """Return a problem at a line and column of this text, counted from 1; 0 is the whole file."""
         if not line:
@@ -209,6 +213,11 @@ class Report:
             self.more += 1
         else:
             self._found.setdefault((*place, message), suggestion)
+
+    def take(self, other: Report) -> None:
+        """Take over what another report of the same lines has."""
+        self._found |= other._found
+        self.more += other.more
 
     def __bool__(self) -> bool:
         return bool(self._found)

@@ -32,6 +32,8 @@ class Model(BaseModel):
 
     words: ClassVar[str]
     """What an error calls this, with its article, such as ``a mesh interface``."""
+    merge_key: ClassVar[str | None] = None
+    """The field by which items of lists are told apart where the files of a fleet are merged."""
 
 
 def validate(model: type[M], value: tree.Tree, at: tree.Path, report: Report) -> M | None:

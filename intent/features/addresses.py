@@ -24,6 +24,7 @@ class AddressedInterface(Model):
     """An interface and its addresses."""
 
     words = "an entry of `addresses`"
+    merge_key = "interface"
 
     interface: InterfaceName = Field(description="The interface's name.", examples=["mesh0"])
     addresses: tuple[InterfaceAddress, ...] = Field(

@@ -64,6 +64,7 @@ class ExitPrefix(Model):
     """A prefix whose traffic leaves here."""
 
     words = "an exit prefix"
+    merge_key = "prefix"
 
     prefix: PrefixSource = Field(
         description="The IPv6 prefix: packets from addresses inside it leave here. It has to be routed to this node "

@@ -33,6 +33,7 @@ class Tunnel(Model):
     """A GRE tunnel."""
 
     words = "a GRE tunnel"
+    merge_key = "name"
 
     name: NewInterfaceName = Field(
         description="The name of the interface that is made, 1–15 bytes.", examples=["gre-provider"]

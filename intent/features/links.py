@@ -77,6 +77,7 @@ class LinkPeer(BabelParameters):
     """The node at the other end of a link."""
 
     words = "a link"
+    merge_key = "node"
 
     node: NodeName = Field(description="The other node's name.", examples=["hamburg-3"])
     public_key: PublicKey = Field(

@@ -36,6 +36,7 @@ class MeshInterface(BabelParameters):
     """An interface on which babel speaks."""
 
     words = "a mesh interface"
+    merge_key = "name"
 
     name: InterfaceName = Field(
         description="The interface's name. It is either there already or made elsewhere in this file.",

@@ -38,6 +38,7 @@ class Network(Model):
     """A network behind this node."""
 
     words = "a network"
+    merge_key = "prefix"
 
     prefix: PrefixSource = Field(
         description="The network's IPv6 prefix, of length 48 or longer; it may be inside one of this node's exit "

@@ -37,6 +37,7 @@ class Peer(Model):
     """The other end of a tunnel."""
 
     words = "a WireGuard peer"
+    merge_key = "public_key"
 
     public_key: PublicKey = Field(
         description="The peer's public key, as `wg pubkey` prints it: 44 characters.",
@@ -79,6 +80,7 @@ class Interface(Model):
     """A WireGuard interface."""
 
     words = "a WireGuard interface"
+    merge_key = "name"
 
     name: NewInterfaceName = Field(
         description="The name of the interface that is made, 1–15 bytes.", examples=["wg-mesh"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -57,9 +58,17 @@ class Rendered:
 
     node: Node
     text: str
-    explained: tuple[Explained, ...]
+    explain: Callable[[], tuple[Explained, ...]] = field(compare=False, repr=False)
+    """Where each value comes from; worked out when it is called, from the files as they are then."""
     public: Public
     groups: tuple[str, ...]
     roles: tuple[str, ...]
     file: str
     """The node's own file below the repository's folder."""
+    inputs: tuple[str, ...] = ()
+    """The files below the repository's folder that the document is made of, in the order of merging."""
+
+    @property
+    def explained(self) -> tuple[Explained, ...]:
+        """Where each value comes from."""
+        return self.explain()
