@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from intent.resources.babel_wire import ConfigurationFile, DaemonRow, daemon_key
@@ -123,6 +123,11 @@ class BabelDaemon(Resource):
             f"babeld at {self.socket} takes a restart, and no restart command is set; {cause} "
             "(with systemd: systemctl restart babeld), or set a restart command"
         )
+
+    def as_observed(self) -> Self:
+        """Return the daemon as one that was started with the configuration that it is to have."""
+        files = () if self.configuration is None else (ConfigurationFile(self.configuration, True),)
+        return replace(self, started_with=files, version=self.version or "babeld")
 
     @classmethod
     def decode(cls, row: Any, context: Any) -> Self | None:

@@ -188,6 +188,10 @@ class Resource(ABC):
         """Return a field's value for people; never a secret."""
         return str(getattr(self, field))
 
+    def as_observed(self) -> Self:
+        """Return this desired object as it would be observed on a node that has it just so."""
+        return self
+
     def recall(self, remembered: Mapping[str, Any]) -> Self:
         """Return this observed object completed by what the inventory holds about it."""
         return self
