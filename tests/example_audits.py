@@ -101,6 +101,8 @@ def small_fleet() -> Audit:
     nodes[9] = replace(nodes[9], state=State.DIFFERS, findings=(_at(nodes[9], MISSING), _at(nodes[9], FORWARDING_OFF)))
     nodes[10] = replace(nodes[10], state=State.DIFFERS, findings=(_at(nodes[10], MTU),))
     nodes[5] = replace(nodes[5], findings=(_at(nodes[5], FOREIGN),))
+    # One side alone finds a link broken.
+    nodes[10] = replace(nodes[10], links=(replace(nodes[10].links[0], works=False), *nodes[10].links[1:]))
     return replace(audit, nodes=tuple(nodes))
 
 
@@ -146,7 +148,7 @@ def fleet(count: int, drifting: float = 0.0) -> Audit:
         links[other].append(LinkSeen(one, f"wg-{one[:10]}", works))
     nodes = []
     for number, name in enumerate(names):
-        exits = (ExitSeen(f"2001:db8:{number:x}::/56", chance.random() > 0.1),) if number % 6 == 1 else ()
+        exits = (ExitSeen(f"2001:db8:{number:x}::/56", chance.random() > 0.1),) if number % 4 == 1 else ()
         node = NodeAudit(
             node=name,
             file=f"rendered/{name}.yaml",
