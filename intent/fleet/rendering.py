@@ -20,6 +20,8 @@ from intent.source import Report, names_a_secret
 from intent.tree import Entry, Mapping, Path, Scalar, Sequence, Tree
 
 AGE = "age"
+WRITTEN_BY = "Written by `stellwerk render`"
+"""What the comment in the first line of a complete document begins with."""
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ def _no_files(file: str) -> bytes:
 
 def comment(files: Listed[str]) -> str:
     """Return what the first line of a complete document says of it."""
-    return f"Written by `stellwerk render` from {', '.join(files)}: change those, not this file."
+    return f"{WRITTEN_BY} from {', '.join(files)}: change those, not this file."
 
 
 def explained(parts: Parts, read_file: Callable[[str], bytes]) -> tuple[Explained, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Mapped
+from dataclasses import dataclass
+from functools import cache
 
 from pydantic_core import PydanticCustomError
 
@@ -51,6 +53,7 @@ class Fleet:
                 self._links.setdefault(name, []).append(link)
         self._groups = _names(layers, GROUPS)
         self._roles = _names(layers, ROLES)
+        self._known = frozenset(nodes)
         self.nodes = nodes
         """The names of all nodes, in order."""
 
@@ -109,7 +112,7 @@ class Fleet:
         return self._public[name]
 
     def _own(self, name: str) -> Layer:
-        if name not in self.nodes:
+        if name not in self._known:
             near = meant(name, self.nodes)
             advice = f"did you mean `{near}`?" if near else None
             raise IntentError([Problem(f"{self._at}{NODES}/{name}{_ENDING}", 0, 0, "is no node of the fleet", advice)])
@@ -211,8 +214,17 @@ def _names(files: Iterable[str], folder: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in inside if "/" not in name and not name.startswith(".")))
 
 
-def read_fleet(folder: str) -> Fleet:
-    """Return the fleet in a folder. Raises IntentError with all that is wrong with what its nodes have in common."""
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The files of a fleet: their paths below its folder, how one is read, and what goes before them in messages."""
+
+    files: tuple[str, ...]
+    read: Read
+    at: str
+
+
+def repository(folder: str) -> Repository:
+    """Return the files in a folder, none of which is read yet. Raises IntentError where it cannot be looked into."""
     files = [FLEET_FILE] if os.path.lexists(os.path.join(folder, FLEET_FILE)) else []
     for part in (GROUPS, ROLES, NODES):
         try:
@@ -222,15 +234,24 @@ def read_fleet(folder: str) -> Fleet:
         except OSError as exc:
             raise IntentError([Problem(os.path.join(folder, part), 0, 0, f"cannot be read: {exc.strerror}")]) from exc
     at = "" if folder in ("", ".") else os.path.join(folder, "")
+    inside = os.path.join(os.path.realpath(folder or "."), "")
+    # Most files are no links, and in folders that many share.
+    real_folder = cache(lambda part: os.path.join(os.path.realpath(part), ""))
 
     def read_file(file: str) -> bytes:
         _refuse_outside(file, at)
         path = os.path.join(folder, file)
-        if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder or "."), "")):
+        real = os.path.realpath(path) if os.path.islink(path) else real_folder(os.path.dirname(path) or ".")
+        if not real.startswith(inside):
             raise _outside(at + file)
         return read(path)[0]
 
-    return _read(files, read_file, at)
+    return Repository(tuple(files), read_file, at)
+
+
+def read_fleet(folder: str) -> Fleet:
+    """Return the fleet in a folder. Raises IntentError with all that is wrong with what its nodes have in common."""
+    return fleet_of(repository(folder))
 
 
 def read_fleet_from(files: Mapped[str, bytes], name: str) -> Fleet:
@@ -247,7 +268,7 @@ def read_fleet_from(files: Mapped[str, bytes], name: str) -> Fleet:
             raise IntentError([Problem(at + file, 0, 0, "is not there")])
         return files[file]
 
-    return _read(list(files), read_file, at)
+    return fleet_of(Repository(tuple(files), read_file, at))
 
 
 def _refuse_outside(file: str, at: str) -> None:
@@ -259,7 +280,9 @@ def _outside(file: str) -> IntentError:
     return IntentError([Problem(file, 0, 0, "is outside of the repository")])
 
 
-def _read(files: list[str], read_file: Read, at: str) -> Fleet:
+def fleet_of(repository: Repository) -> Fleet:
+    """Return the fleet of some files. Raises IntentError with all that is wrong with what its nodes have in common."""
+    files, read_file, at = repository.files, repository.read, repository.at
     errors: list[IntentError] = []
     layers: dict[str, Layer] = {}
     if FLEET_FILE not in files:
