@@ -26,6 +26,7 @@ ACTIONS: Final = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreacha
 ACTION_NUMBERS: Final = {name: number for number, name in ACTIONS.items()}
 FAMILIES: Final = {"ipv4": 2, "ipv6": 10}
 PROTOCOL: Final = 242
+RTPROT_KERNEL: Final = 2
 FIB_RULE_INVERT = 0x2
 TABLE_MAIN: Final = 254
 TABLE_NAMES: Final = {TABLE_MAIN: "main"}
@@ -81,6 +82,10 @@ class Rule(Resource):
     def owned(self) -> bool:
         """Return whether it carries our protocol number."""
         return self.protocol == PROTOCOL
+
+    def automatic(self) -> bool:
+        """Return whether the kernel made it when the network namespace began."""
+        return self.protocol == RTPROT_KERNEL
 
     def create(self) -> tuple[Request, ...]:
         """Return the request that adds the rule."""

@@ -121,8 +121,10 @@ class Observer:
     What is as it was at the last look is not decoded again: the same `Observation` is returned when all of it is.
     """
 
-    def __init__(self, backends: Sequence[Backend]) -> None:
+    def __init__(self, backends: Sequence[Backend], besides: Mapping[str, Partitions] | None = None) -> None:
+        """Take the ways to the node, and the parts of tables to look at beside those of what is desired or ours."""
         self._backends = backends
+        self._besides = besides or {}
         self._tables: dict[str, Table | BackendError] = {}
         self._basis = Basis(Desired(), Inventory())
         self._last: tuple[list[Table | BackendError], Desired, Observation] = [], Desired(), Observation()
@@ -147,7 +149,7 @@ class Observer:
         long as desired and inventory are the same: look at all when they are not.
         """
         before = self._tables
-        wanted = _wanted(desired, inventory)
+        wanted = looked_at(desired, inventory, self._besides)
         kept: Set[str] = frozenset()
         if tables is not None:
             unsuited = {
@@ -266,13 +268,17 @@ class Observer:
         return found
 
 
-def _wanted(desired: Desired, inventory: Inventory) -> dict[str, Partitions]:
+def looked_at(
+    desired: Desired, inventory: Inventory, besides: Mapping[str, Partitions] | None = None
+) -> dict[str, Partitions]:
+    """Return the tables to look at, and the parts of each, ``None`` for all of it."""
     wanted: dict[str, Partitions] = {}
     for table, members in kinds().items():
         whole = not all(kind.partitioned for kind in members)
-        if whole or (inventory.lost and any(kind.searched for kind in members)):
+        more = (besides or {}).get(table, frozenset())
+        if whole or more is None or (inventory.lost and any(kind.searched for kind in members)):
             wanted[table] = None
-        elif parts := inventory.partitions.get(table, frozenset()) | desired.partitions.get(table, frozenset()):
+        elif parts := inventory.partitions.get(table, frozenset()) | desired.partitions.get(table, frozenset()) | more:
             wanted[table] = parts
     return wanted
 

@@ -1,0 +1,38 @@
+"""What this node announces into the mesh without being asked: babeld redistributes what somebody else put there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from intent.document import Node
+from intent.offences import Prefixes, is_default
+from intent.resources.babel_announcement import BabelAnnouncement
+from reconciler.core.audit import Finding, Severity
+from reconciler.core.auditing import Case, Found
+
+
+def findings(case: Case, node: Node) -> Iterator[Found]:
+    """Yield announcements that are not ours, and worst the default routes without ``from`` among them."""
+    for one in case.others(BabelAnnouncement):
+        if not isinstance(one, BabelAnnouncement) or one.key in case.observation.owned:
+            continue
+        default = _is_default(one)
+        yield Found(
+            one.key,
+            Finding(
+                "default-without-from" if default else "foreign-announcement",
+                Severity.CRITICAL if default else Severity.MAJOR,
+                one.describe(),
+                "this node announces a default route without `from`: it draws the whole mesh's traffic"
+                if default
+                else "this node announces it into the mesh, and the intent does not ask for that",
+                "look for `redistribute` in the other files and options that babeld was started with",
+            ),
+        )
+
+
+def _is_default(one: BabelAnnouncement) -> bool:
+    try:
+        return is_default(Prefixes(one.destination, one.source))
+    except ValueError:
+        return False
