@@ -73,6 +73,28 @@ class PresharedKeyFile(Reference[PresharedKey]):
 
 
 @dataclass(frozen=True, slots=True)
+class AgePrivateKey(Reference[ResolvedKey]):
+    """The private key in an age file: ``age`` is its absolute path, or its content in base64."""
+
+    age: str = field(repr=False)
+
+    def assumed(self) -> ResolvedKey:
+        """Return a key of its own for each file."""
+        return ResolvedKey(PrivateKey(_stand_in("private", self.age)), generated=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AgePresharedKey(Reference[PresharedKey]):
+    """The preshared key in an age file: ``age`` is its absolute path, or its content in base64."""
+
+    age: str = field(repr=False)
+
+    def assumed(self) -> PresharedKey:
+        """Return a key of its own for each file."""
+        return PresharedKey(_stand_in("preshared", self.age))
+
+
+@dataclass(frozen=True, slots=True)
 class HostAddress(Reference[tuple[str, ...]]):
     """The addresses of a host name, in the same order at each look; none when it cannot be resolved now."""
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
+from intent.age_text import AgeText
 from intent.feature import Batch
+from intent.field_types import wrong
 from intent.fields import Endpoint, KeyPath, TrueFalse
-from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile, Reference, References
+from intent.references import (
+    AgePresharedKey,
+    AgePrivateKey,
+    HostAddress,
+    KernelLinkKind,
+    PresharedKeyFile,
+    PrivateKeyFile,
+    Reference,
+    References,
+)
 from intent.resources import wireguard_names
 from intent.resources.file import KeyFile
 from intent.resources.resource import Resource
@@ -24,48 +35,86 @@ from intent.validation import Model
 KERNEL_KIND = KernelLinkKind("wireguard")
 
 
+_ONE_OF_TWO = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["age"]}]})
+
+
 class PrivateKey(Model):
     """Where the private key is."""
 
+    model_config = _ONE_OF_TWO
     words = "a private key"
 
-    file: KeyPath = Field(
+    file: KeyPath | None = Field(
+        default=None,
         description="The absolute path of a file that holds the key, as `wg genkey` prints it. The key itself never "
-        "stands in the node file.",
+        "stands in the node file. Either this or `age`.",
         examples=["/etc/stellwerk/keys/wg-mesh"],
+    )
+    age: AgeText | None = Field(
+        default=None,
+        description="The key, encrypted with age for this node's identity: an age file in base64, as `stellwerk "
+        "render` writes it in place of a path below a fleet's repository, or its absolute path.",
+        examples=["/etc/stellwerk/keys/wg-mesh.age"],
     )
     generate: TrueFalse = Field(
         default=False,
-        description="Whether to make a new key, in a file of mode 0600, when the file does not exist. An existing "
+        description="Whether to make a new key, in a file of mode 0600, when the `file` does not exist. An existing "
         "file is never changed.",
     )
 
-    def reference(self) -> PrivateKeyFile:
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        _refuse_other_than_one(self.file, self.age)
+        if self.generate and self.age is not None:
+            wrong("must not have `generate` with `age`: the key is there already", "leave `generate` out")
+        return self
+
+    def reference(self) -> PrivateKeyFile | AgePrivateKey:
         """Return what has to be looked up."""
-        return PrivateKeyFile(self.file, self.generate)
+        return AgePrivateKey(self.age) if self.age is not None else PrivateKeyFile(self.file or "", self.generate)
 
 
 class PresharedKey(Model):
     """Where the preshared key is."""
 
+    model_config = _ONE_OF_TWO
     words = "a preshared key"
 
-    file: KeyPath = Field(
+    file: KeyPath | None = Field(
+        default=None,
         description="The absolute path of a file that holds the key, as `wg genpsk` prints it; the same key on both "
-        "sides.",
+        "sides. Either this or `age`.",
         examples=["/etc/stellwerk/keys/psk-hamburg-3"],
     )
+    age: AgeText | None = Field(
+        default=None,
+        description="The key, encrypted with age for this node's identity: an age file in base64, or its absolute "
+        "path.",
+        examples=["/etc/stellwerk/keys/psk-hamburg-3.age"],
+    )
 
-    def reference(self) -> PresharedKeyFile:
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        _refuse_other_than_one(self.file, self.age)
+        return self
+
+    def reference(self) -> PresharedKeyFile | AgePresharedKey:
         """Return what has to be looked up."""
-        return PresharedKeyFile(self.file)
+        return AgePresharedKey(self.age) if self.age is not None else PresharedKeyFile(self.file or "")
+
+
+def _refuse_other_than_one(file: str | None, age: str | None) -> None:
+    if file is None and age is None:
+        wrong("needs `file` or `age`", "such as `file: /etc/stellwerk/keys/wg-mesh`")
+    if file is not None and age is not None:
+        wrong("must have one of `file` and `age`, not both", "leave one of them out")
 
 
 class PeerWish(NamedTuple):
     """A peer of an interface, as asked for. What is ``None`` is left alone."""
 
     public_key: str
-    preshared_key: PresharedKeyFile | None
+    preshared_key: PresharedKeyFile | AgePresharedKey | None
     endpoint: Endpoint | None
     allowed_ips: tuple[str, ...]
     persistent_keepalive: int | None
@@ -108,7 +157,7 @@ class InterfaceWish:
         link = WireGuardLink if kernel else UserspaceWireGuardLink
         yield link(name=self.name, mtu=self.mtu)
         key = references[self.private_key.reference()]
-        if key.generated:
+        if key.generated and self.private_key.file is not None:
             yield KeyFile(self.private_key.file, key.key)
         yield WireGuardDevice(
             link=self.name,
@@ -169,5 +218,5 @@ def generate_conflicts(keys: Iterable[tuple[PrivateKey, int]]) -> Iterator[int]:
     """Yield the numbers of keys whose file is named before with another ``generate``."""
     first: dict[str, bool] = {}
     for key, number in keys:
-        if first.setdefault(key.file, key.generate) != key.generate:
+        if key.file is not None and first.setdefault(key.file, key.generate) != key.generate:
             yield number

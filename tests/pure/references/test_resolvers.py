@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from intent import references as kinds
+from intent.age_text import inlined
 from intent.references import HostAddress, KernelLinkKind, PresharedKeyFile, PrivateKeyFile, Reference, References
 from intent.resources.wireguard_names import key_text
 from intent.secrets import PresharedKey, PrivateKey
 from reconciler import backends
+from reconciler.backends.age_files import encrypt, new_identity
 from reconciler.backends.delegated_prefixes import Delegations
 from reconciler.backends.names import CachingResolver
 from reconciler.backends.references import Resolvers, lives_on, resolve
@@ -90,9 +92,16 @@ def test_every_kind_of_reference_has_its_resolver(tmp_path: Path, monkeypatch: p
     given = Delegations({IPv6Network("2a00:1::/56"): math.inf})
     monkeypatch.setattr("reconciler.backends.delegated_prefixes.delegations", lambda: given)
     path = write_key(tmp_path / "key", b"k" * 32)
+    identity, recipient = new_identity()
+    (tmp_path / "identity").write_text(identity)
+    (tmp_path / "identity").chmod(0o600)
+    monkeypatch.setenv("STELLWERK_IDENTITY", str(tmp_path / "identity"))
+    age = inlined(encrypt(Path(path).read_bytes(), [recipient]))
     examples: dict[type, tuple[Reference[Any], object]] = {
         kinds.PrivateKeyFile: (PrivateKeyFile(path, False), kinds.ResolvedKey(PrivateKey(b"k" * 32), False)),
         kinds.PresharedKeyFile: (PresharedKeyFile(path), PresharedKey(b"k" * 32)),
+        kinds.AgePrivateKey: (kinds.AgePrivateKey(age), kinds.ResolvedKey(PrivateKey(b"k" * 32), False)),
+        kinds.AgePresharedKey: (kinds.AgePresharedKey(age), PresharedKey(b"k" * 32)),
         kinds.HostAddress: (HostAddress("192.0.2.1"), ("192.0.2.1",)),
         kinds.KernelLinkKind: (KernelLinkKind("gre"), True),
         kinds.AdvertisedUplinks: (kinds.AdvertisedUplinks(), ("wan",)),
