@@ -21,7 +21,9 @@ _BEGIN = b"age-encryption.org/v1\n"
 _ARMOR_BEGIN = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _ARMOR_END = b"-----END AGE ENCRYPTED FILE-----"
 _SPACE = re.compile(rb"\s+")
-_RELATIVE_PATH = re.compile(r"[\w.-]+(/[\w.-]+)*(\.age)?")
+_LONGEST_PATH = 1024
+_BEGINNINGS = tuple(base64.b64encode(words[:18]).decode() for words in (_BEGIN, _ARMOR_BEGIN))
+_RELATIVE_PATH = re.compile(r"[\w.@ -]+(/[\w.@ -]+)*")
 _NOT_SHOWN = "what is written is not shown"
 _RIGHT = "must be an age file in base64 or the absolute path of one"
 
@@ -58,6 +60,13 @@ def stanzas(content: bytes) -> tuple[str, ...]:
     return tuple(line[1].decode(errors="replace") for line in words if len(line) > 1)
 
 
+def looks_like_path(text: str) -> bool:
+    """Return whether a text could be the path of a file below a folder, and is neither a key nor an age file."""
+    if len(text) > _LONGEST_PATH or not _RELATIVE_PATH.fullmatch(text) or text.startswith(_BEGINNINGS):
+        return False
+    return ("/" in text or "." in text) and not looks_like_key(text)
+
+
 def _without_armor(content: bytes) -> bytes:
     if not content.endswith(_ARMOR_END):
         raise ValueError("is a damaged age file: its armor has no end")
@@ -79,7 +88,7 @@ def parse_age(text: str) -> str:
     try:
         return inlined(base64.b64decode(text, validate=True))
     except ValueError:
-        if len(text) < 256 and _RELATIVE_PATH.fullmatch(text) and ("/" in text or "." in text):
+        if looks_like_path(text):
             wrong(
                 f"{_RIGHT}; this looks like a path below a fleet's repository",
                 "`stellwerk render` writes the file's content in its place: use what it writes",

@@ -9,6 +9,7 @@ import pytest
 from intent.age_text import LONGEST_BYTES, binary, inlined, stanzas
 from intent.document import Node
 from intent.expansion import references
+from intent.fleet.repository import read_fleet_from
 from intent.loading import loads
 from intent.problems import IntentError
 from intent.references import AgePresharedKey, AgePrivateKey
@@ -111,3 +112,24 @@ def test_a_recipient_for_whom_to_encrypt_is_not_an_identity() -> None:
     assert line not in str(found.value)
     with pytest.raises(RejectedError, match="no recipient"):
         age_files.encrypt(KEY, [recipient[:-1]])
+
+
+def test_a_fleet_s_document_has_the_content_and_never_a_key_by_mistake(mine: Mine) -> None:
+    files = {
+        "fleet.yaml": b"version: 1\nfleet: f\n",
+        "nodes/a.yaml": b"wireguard: [{name: wg0, private_key: {age: secrets/a.age}}]\n",
+        "nodes/b.yaml": b"wireguard: [{name: wg0, private_key: {age: " + KEY + b"}}]\n",
+        "nodes/c.yaml": b"wireguard: [{name: wg0, private_key: {age: secrets/c.age}}]\n",
+        "secrets/a.age": mine.encrypted(armored=True),
+        "secrets/c.age": KEY,
+    }
+    fleet = read_fleet_from(files, "fleet")
+    rendered = fleet.render("a")
+    wanted = AgePrivateKey(inlined(files["secrets/a.age"]))
+    assert wanted in references(rendered.node)
+    assert wanted in references(loads(rendered.text, "a.yaml"))
+    for name, words in (("b", "looks like the key itself"), ("c", "a key that is not encrypted")):
+        with pytest.raises(IntentError, match=words) as found:
+            fleet.render(name)
+        assert f"nodes/{name}.yaml:1:" in str(found.value)
+        assert KEY.decode() not in str(found.value)
