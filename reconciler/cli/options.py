@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -70,3 +71,22 @@ def control_socket(socket: Path | None, state_folder: Path) -> Path:
     if socket is not None:
         return socket
     return SOCKET if state_folder == DEFAULT_STATE_FOLDER else state_folder / SOCKET.name
+
+
+def identity_option(command: Command) -> Command:
+    """Add the option that names the node's identity; what it names holds for the whole process."""
+    from reconciler.core.identity import IDENTITY, IDENTITY_VARIABLE
+
+    def name_it(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            os.environ[IDENTITY_VARIABLE] = str(value)
+
+    option = click.option(
+        "--identity",
+        type=click.Path(path_type=Path, dir_okay=False, readable=False),
+        expose_value=False,
+        callback=name_it,
+        metavar="FILE",
+        help=f"What opens the age files of keys for this node; also {IDENTITY_VARIABLE}.  [default: {IDENTITY}]",
+    )
+    return option(command)

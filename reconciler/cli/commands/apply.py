@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli.options import Duration, control_socket, socket_option, state_option
+from reconciler.cli.options import Duration, control_socket, identity_option, socket_option, state_option
 
 if TYPE_CHECKING:
     from reconciler.cli.output import Lines
@@ -33,6 +33,7 @@ Examples:
     "--allow-deletes", is_flag=True, help="Allow a plan that deletes more of what is ours than is done unasked."
 )
 @state_option
+@identity_option
 @socket_option
 def command(
     file: str, confirm_seconds: int | None, allow_deletes: bool, state_folder: Path, socket: Path | None

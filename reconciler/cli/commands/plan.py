@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import state_option
+from reconciler.cli.options import identity_option, state_option
 
 
 @click.command(
@@ -26,6 +26,7 @@ Examples:
     help="Save the plan, for `stellwerk apply`, which refuses it when the node has moved on.",
 )
 @state_option
+@identity_option
 def command(file: str, as_json: bool, out: Path | None, state_folder: Path) -> int:
     """Show what `apply` would change on this node, and why. Changes nothing.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import control_socket, socket_option, state_option
+from reconciler.cli.options import control_socket, identity_option, socket_option, state_option
 
 
 @click.command(
@@ -22,6 +22,7 @@ Examples:
 @click.option("--group", help="The group whose members may ask for the status over the control socket.")
 @click.option("--see-through", is_flag=True, hidden=True, help="See one trial through, and end.")
 @state_option
+@identity_option
 @socket_option
 def command(
     file: Path | None, report: bool, group: str | None, see_through: bool, state_folder: Path, socket: Path | None
