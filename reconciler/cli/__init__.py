@@ -31,6 +31,7 @@ Try:
   stellwerk run node.yaml      keep it so: the daemon
   stellwerk status             is it so, and why not?
   stellwerk stats              neighbours, interfaces, exits, peers
+  stellwerk audit node.yaml --live   is the node what it should be? (changes nothing)
   stellwerk lab up mesh.yaml   try it in a mesh of network namespaces
 """
 
