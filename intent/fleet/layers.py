@@ -18,7 +18,7 @@ from intent.problems import IntentError, Problem
 from intent.reading import decode
 from intent.runs import Run
 from intent.source import Report, Source
-from intent.tree import Mapping, Scalar, Sequence, Tree
+from intent.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 MARKER = "$"
 """What the names begin with that say how to merge; no field's name does."""
@@ -132,7 +132,7 @@ def _move(root: Tree, lines: int) -> bool:
         elif isinstance(tree, Mapping):
             for key, entry in tree.entries.items():
                 marked = marked or key.startswith(MARKER)
-                tree.entries[key] = entry._replace(line=entry.line + lines)
+                tree.entries[key] = Entry(entry.line + lines, entry.column, entry.value)
                 if entry.value is not None:
                     waiting.append(entry.value)
     return marked

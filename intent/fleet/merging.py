@@ -5,7 +5,7 @@ By what the items of a list are told apart, their model says: ``merge_key``. A l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError, ValidationError
 from intent.display import quoted
 from intent.features import features
 from intent.fleet.layers import MARKER
+from intent.runs import Run
 from intent.source import Report
 from intent.tree import Entry, Mapping, Path, Scalar, Sequence, Tree
 from intent.validation import fields_of, meant, model_at
@@ -124,7 +125,7 @@ class Merger:
 
     def _items(self, base: Sequence, over: Sequence, path: Path, marked: bool) -> Sequence:
         """Return the items of both lists, those of the same name merged."""
-        items: list[Tree | None] = [base.item(index) for index in range(len(base))]
+        items: list[Tree | None] = list(_each(base))
         key = merge_key(path)
         # Of two items of the same name in one file the first is merged; the other shows what is wrong.
         places: dict[Hashable, int] = {}
@@ -132,8 +133,7 @@ class Merger:
             if key is not None and (name := self._name(item, path, key)) is not None:
                 places.setdefault(name, index)
         inside = (*path, 0)
-        for index in range(len(over)):
-            item = over.item(index)
+        for item in _each(over):
             name = None if key is None else self._name(item, path, key)
             at = None if name is None else places.pop(name, None)
             if at is not None:
@@ -232,6 +232,14 @@ class Merger:
             both.parts = [*base.parts, *more.parts]
             return both
         return base
+
+
+def _each(sequence: Sequence) -> Iterator[Tree]:
+    for part in sequence.parts:
+        if isinstance(part, Run):
+            yield from (Scalar(part.line_of(index), part.column, text) for index, text in enumerate(part.texts))
+        else:
+            yield part
 
 
 def _is_true(value: Tree) -> bool:

@@ -20,6 +20,8 @@ from intent.source import Report, names_a_secret
 from intent.tree import Entry, Mapping, Path, Scalar, Sequence, Tree
 
 AGE = "age"
+MOST_KEPT = 1000
+"""How many combinations of what nodes have in common are kept merged."""
 WRITTEN_BY = "Written by `stellwerk render`"
 """What the comment in the first line of a complete document begins with."""
 
@@ -48,6 +50,8 @@ class Parts:
     groups: tuple[str, ...]
     roles: tuple[str, ...]
     public: Public
+    common: dict[tuple[str, ...], Mapping]
+    """Layers merged before, by their files."""
     neighbours: tuple[str, ...]
     """The files of other nodes that were looked at for the links of the fleet."""
 
@@ -60,11 +64,8 @@ class Parts:
 def make(parts: Parts, read_file: Callable[[str], bytes], overridden: Overridden | None = None) -> Made:
     """Merge a node's layers and put in the values of expressions. What is wrong is in the report of the scope."""
     scope = parts.scope
-    merger = Merger(scope.report, scope.written, overridden)
     own = parts.layers[-1][0]
-    root = Mapping(own.base + 1, 1)
-    for layer, fields in parts.layers:
-        root = merger.root(root, fields, layer.marked)
+    root = _merged(parts, own, overridden)
     expander = _Expander(scope, read_file, overridden)
     fields = expander.mapping(root, False)
     whole = Mapping(own.base + 1, 1)
@@ -75,6 +76,32 @@ def make(parts: Parts, read_file: Callable[[str], bytes], overridden: Overridden
         **fields.entries,
     }
     return Made(whole, scope.source, scope.report, overridden or {}, expander.by, expander.files)
+
+
+def _merged(parts: Parts, own: Layer, overridden: Overridden | None) -> Mapping:
+    """Return the layers merged, from the longest beginning of them on that was merged for another node already.
+
+    What the nodes have in common is kept up to the first item whose name depends on the node.
+    """
+    scope = parts.scope
+    merger = Merger(scope.report, scope.written, overridden)
+    common = parts.common if overridden is None else {}
+    key: tuple[str, ...] = ()
+    root, start = Mapping(own.base + 1, 1), 0
+    for number, (layer, _) in enumerate(parts.layers[:-1], 1):
+        key = (*key, layer.file)
+        if (known := common.get(key)) is None:
+            break
+        root, start = known, number
+    key = tuple(layer.file for layer, _ in parts.layers[:start])
+    for layer, fields in parts.layers[start:]:
+        root = merger.root(root, fields, layer.marked)
+        key = (*key, layer.file)
+        # The links of the fleet are of its file too, but differ from node to node.
+        same = not scope.source.became and not scope.report and len(key) == len(set(key))
+        if same and layer is not own and len(common) < MOST_KEPT:
+            common[key] = root
+    return root
 
 
 def render(parts: Parts, read_file: Callable[[str], bytes], again: Callable[[], Parts]) -> Rendered:

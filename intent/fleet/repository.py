@@ -47,6 +47,7 @@ class Fleet:
         self._at = at
         self._base = max(layer.end for layer in layers.values())
         self._public: dict[str, Public] = {}
+        self._merged: dict[tuple[str, ...], Mapping] = {}
         self._links: dict[str, list[FleetLink]] = {}
         for link in settings.links:
             for name in link.between:
@@ -154,7 +155,7 @@ class Fleet:
             layers.append((fleet, generated))
         layers.append((own, _fields(own.root)))
         neighbours = tuple(_file(NODES, other) for other in dict.fromkeys(other_ends(links, name)))
-        return Parts(name, layers, scope, groups, roles, public, neighbours)
+        return Parts(name, layers, scope, groups, roles, public, self._merged, neighbours)
 
     def _named(self, own: Layer, field: str, known: tuple[str, ...], report: Report) -> tuple[str, ...]:
         """Return the groups or roles that a node names, without those that there are not, which are reported."""
@@ -307,12 +308,14 @@ def fleet_of(repository: Repository) -> Fleet:
         except IntentError as exc:
             errors.append(exc)
     for file, layer in layers.items():
-        if file == FLEET_FILE or settings is None:
+        if file == FLEET_FILE:
             continue
         report = report_for(layer)
         what = "a group" if file.startswith(GROUPS) else "a role"
         refuse_unknown(layer.root, (*_OVERLAY_FIELDS, *features()), what, report, (*_FILE_FIELDS, *_NODE_FIELDS))
-        variable_settings(_field(layer.root, "variables"), settings.variables, report)
+        if settings is not None:
+            # What is declared is not known before.
+            variable_settings(_field(layer.root, "variables"), settings.variables, report)
         if report:
             errors.append(report.error())
     raise_all(errors)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from intent.document import Head
 from intent.features import features
+from intent.runs import Run
 from intent.scalars import Value
 from intent.tree import Mapping, Path, Scalar, Sequence, Tree
 from intent.validation import fields_of, model_at
@@ -66,7 +67,7 @@ def _field(start: str, value: Tree, path: Path, indent: str) -> Iterator[str]:
             yield from _mapping(value, path, indent + _INDENT)
         else:
             yield start + " {}"
-    elif len(value):
+    elif value.parts:
         yield start
         yield from _items(value, (*path, 0), indent + _INDENT)
     else:
@@ -74,16 +75,18 @@ def _field(start: str, value: Tree, path: Path, indent: str) -> Iterator[str]:
 
 
 def _items(tree: Sequence, path: Path, indent: str) -> Iterator[str]:
-    for index in range(len(tree)):
-        item = tree.item(index)
+    for item in tree.parts:
         if isinstance(item, Scalar):
             yield f"{indent}- {spelled(item.value)}"
+            continue
+        if isinstance(item, Run):
+            yield from (f"{indent}- {spelled(text)}" for text in item.texts)
             continue
         inside = indent + _INDENT
         lines: Iterator[str] = iter(())
         if isinstance(item, Mapping):
             lines = _mapping(item, path, inside)
-        elif len(item):
+        elif item.parts:
             lines = _items(item, (*path, 0), inside)
         first = next(lines, None)
         if first is None:
