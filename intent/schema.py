@@ -1,14 +1,16 @@
 """The JSON Schema of the node file, with which editors complete and explain every field.
 
-``python -m intent.schema`` writes it to ``schemas/node.schema.json``.
+``python -m intent.schema`` writes it to ``schemas/node.schema.json``, and those of a fleet's files beside it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -52,30 +54,48 @@ def node_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": dict(sorted(definitions.items())),
     }
-    return {"$schema": IDENTIFIER, "title": "Stellwerk node", **_without_titles(schema)}
+    return {"$schema": IDENTIFIER, "title": "Stellwerk node", **without_titles(schema)}
 
 
-def _without_titles(schema: Any) -> Any:
+def without_titles(schema: Any) -> Any:
     """Return a schema without titles, which only repeat the names of fields and classes."""
     if isinstance(schema, list):
-        return [_without_titles(part) for part in schema]
+        return [without_titles(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     # Under `properties` and `$defs` a key is a name of ours, which may well be "title".
     return {
-        key: {name: _without_titles(part) for name, part in value.items()}
+        key: {name: without_titles(part) for name, part in value.items()}
         if key in ("properties", "$defs")
-        else _without_titles(value)
+        else without_titles(value)
         for key, value in schema.items()
         if key != "title"
     }
 
 
-def text() -> str:
-    """Return the schema as the checked-in file holds it."""
-    return json.dumps(node_schema(), indent=2, ensure_ascii=False) + "\n"
+def model_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of one model."""
+    return model.model_json_schema(schema_generator=_Generator)
+
+
+def schemas() -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return what makes the schema of each kind of file, by the name of the kind."""
+    from intent.fleet.schema import fleet_schema, overlay_schema
+
+    return {"node": node_schema, "fleet": fleet_schema, "overlay": overlay_schema}
+
+
+def file_of(kind: str) -> Path:
+    """Return the checked-in file of a kind's schema."""
+    return FILE.with_name(f"{kind}.schema.json")
+
+
+def text(kind: str = "node") -> str:
+    """Return a schema as the checked-in file holds it."""
+    return json.dumps(schemas()[kind](), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(text(), encoding="utf-8")
+    for kind in schemas():
+        file_of(kind).write_text(text(kind), encoding="utf-8")

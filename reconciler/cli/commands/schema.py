@@ -1,4 +1,4 @@
-"""``stellwerk schema``: the JSON Schema of the node file."""
+"""``stellwerk schema``: the JSON Schemas of node files and of a fleet's files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ Example:
 and as the first line of a node file, for editors with yaml-language-server:
   # yaml-language-server: $schema=node.schema.json""",
 )
-def command() -> int:
-    """Print the JSON Schema of node files, with which editors complete and explain every field."""
-    import json
+@click.argument("kind", type=click.Choice(["node", "fleet", "overlay"]), default="node")
+def command(kind: str) -> int:
+    """Print the JSON Schema of node files, with which editors complete and explain every field.
 
-    from intent.schema import node_schema
+    Of the files of a fleet it is that of fleet.yaml (fleet), or of its groups, roles and nodes (overlay).
+    """
+    from intent.schema import text
     from reconciler.cli import exit_codes
 
-    click.echo(json.dumps(node_schema(), indent=2, ensure_ascii=False))
+    click.echo(text(kind), nl=False)
     return exit_codes.DONE
