@@ -80,7 +80,7 @@ class Place:
         """Join the two by a cable, with addresses that can be used at once."""
         self.node.cable(name, self.asker, name)
         for end in (self.node, self.asker):
-            until(lambda end=end: "fe80::" in end.ip("-6", "address", "show", "dev", name), f"{name}'s address")  # type: ignore[misc]
+            until(lambda end=end: _has_address(end, name), f"{name}'s address")  # type: ignore[misc]
 
     def mesh_addresses(self) -> None:
         """Give the node two addresses on ``mesh0``, and the one who asks one."""
@@ -91,6 +91,12 @@ class Place:
         """Return what respondd has counted."""
         (counter,) = (one for one in self.respondd.counters.all() if one.name == f"stellwerk_respondd_{name}_total")
         return counter.values()[labels]
+
+
+def _has_address(end: Namespace, name: str) -> bool:
+    """Return whether an interface has a link-local address, and it is no tentative one (RFC 4862, section 5.4)."""
+    shown = end.ip("-6", "address", "show", "dev", name)
+    return "fe80::" in shown and "tentative" not in shown
 
 
 def collected(asking: socket.socket, seconds: float) -> list[Answer]:
