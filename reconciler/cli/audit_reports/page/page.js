@@ -125,7 +125,7 @@
     if (location.hash) recall();
   }
   if (map) {
-    const nodes = [...map.querySelectorAll("a")], spot = (node) => node.getBoundingClientRect();
+    const nodes = [...map.querySelectorAll("a")], spot = (node) => node.querySelector(".hit").getBoundingClientRect();
     // One stop for Tab; arrows go on to the nearest in their direction.
     nodes.forEach((node, number) => node.setAttribute("tabindex", number ? "-1" : "0"));
     const toward = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};

@@ -18,7 +18,7 @@ from reconciler.cli.audit_reports.ranking import (
     nodes_worst_first,
     rank,
 )
-from reconciler.cli.audit_reports.wording import WORDS, machine_moment, moment, plural, title
+from reconciler.cli.audit_reports.wording import WORDS, machine_moment, moment, title
 from reconciler.core.audit import Audit, Finding, NodeAudit, Severity, State
 
 MOST_FINDINGS = 100
@@ -116,7 +116,6 @@ def kind(state: State) -> str:
 
 
 def _verdict(audit: Audit) -> str:
-    wrong = sum(node.state is not State.IN_SYNC for node in audit.nodes)
     if not audit.nodes:
         return "No node was audited."
     if len(audit.nodes) == 1:
@@ -126,11 +125,14 @@ def _verdict(audit: Audit) -> str:
             State.UNKNOWN: "Not all of it could be seen.",
             State.INVALID: "What it should be cannot be read.",
         }[audit.nodes[0].state]
-    if not wrong:
+    counts = count_states(audit.nodes)
+    differ, unjudged = counts[State.DIFFERS], counts[State.UNKNOWN] + counts[State.INVALID]
+    if not differ + unjudged:
         return f"All {len(audit.nodes):,} nodes are as they should be."
-    return (
-        f"{wrong:,} of {plural(len(audit.nodes), 'node')} {'is' if wrong == 1 else 'are'} not known to be as intended."
-    )
+    said = [f"{differ:,} of {len(audit.nodes):,} nodes {'differs' if differ == 1 else 'differ'}"]
+    if unjudged:
+        said.append(f"{unjudged:,} could not be judged, or not as a whole")
+    return f"{'; '.join(said)}."
 
 
 def _counted(findings: Iterable[Finding]) -> list[tuple[str, int]]:
