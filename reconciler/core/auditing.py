@@ -28,7 +28,8 @@ class Case:
     """A node to be judged: what it is to have, what it was seen to have, and what would have to be done about that.
 
     ``fences`` are the keys of what must be there before the node forwards packets, ``offers`` what it offers to others,
-    and ``needed`` what the intent refers to and does not make.
+    and ``needed`` what the intent refers to and does not make. In the spaces that are ``doubtful`` it is not known of
+    what is ours whether the intent asks for it.
     """
 
     desired: Desired
@@ -37,14 +38,24 @@ class Case:
     fences: Set[Key]
     offers: Sequence[Offer]
     needed: Set[Key] = frozenset()
+    doubtful: Set[str] = frozenset()
 
     def others(self, kind: type[Resource]) -> Iterator[Resource]:
         """Yield the objects of a kind that are there and nobody asked for."""
         for view in self.observation.tables:
             if kind.table == view.name:
                 for key, resource in view.resources.items():
-                    if isinstance(resource, kind) and key not in self.desired.by_key:
+                    if (
+                        isinstance(resource, kind)
+                        and key not in self.desired.by_key
+                        and not self._may_be_asked(resource)
+                    ):
                         yield resource
+
+    def _may_be_asked(self, resource: Resource) -> bool:
+        if resource.key.space not in self.doubtful:
+            return False
+        return any(key in self.observation.owned for key in (resource.key, *resource.requires()))
 
 
 class Found(NamedTuple):

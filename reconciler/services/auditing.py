@@ -72,7 +72,9 @@ def _audited(node: Node, snapshot: Snapshot, seen: str, stale: str, file: str) -
     plan = _certain(diff(desired, observation), intent)
     offered = offers(node, intent.values)
     fenced = frozenset(fences(node, intent.values))
-    case = Case(desired, observation, plan, fenced, offered, frozenset(map(file_key, key_files(references(node)))))
+    files = frozenset(map(file_key, key_files(references(node))))
+    doubtful = {key.space for key in intent.doubtful}
+    case = Case(desired, observation, plan, fenced, offered, files, doubtful)
     found = [*_found(case, node), *_told(snapshot, node)]
     counts, notes = unmanaged(case)
     told = {one.key for one in found}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
+from hashlib import sha256
 from typing import Any, get_args
 
 from intent.references import Reference
@@ -39,10 +40,16 @@ def _value_type(reference: Reference[Any]) -> Any:
     return arguments[0]
 
 
+def _part(value: Any, shown: bool) -> Any:
+    """Return a field; of one that is not shown, such as what is encrypted in a document, a digest."""
+    bare = _bare(value)
+    return bare if shown else {"sha256": sha256(json.dumps(bare).encode()).hexdigest()}
+
+
 def _bare(value: Any) -> Any:
     """Return a reference, or a part of one, as JSON, by what it is compared by."""
     if is_dataclass(value):
-        return {part.name: _bare(getattr(value, part.name)) for part in fields(value) if part.compare}
+        return {part.name: _part(getattr(value, part.name), part.repr) for part in fields(value) if part.compare}
     if isinstance(value, tuple):
         return [_bare(part) for part in value]
     return value if value is None or isinstance(value, bool | int | float) else str(value)
