@@ -187,3 +187,12 @@ def _spelled(value: Value) -> str:
 def is_variable_name(name: str) -> bool:
     """Return whether a variable may be called so: lower-case letters, digits and ``_``, a letter first."""
     return _NAME.fullmatch(name) is not None
+
+
+_WORD = re.compile(rb"[a-z][a-z0-9_]*")
+_EXPRESSION = re.compile(rb"\$\{([^}]*)")
+
+
+def names_in(data: bytes) -> set[str]:
+    """Return the words inside all ``${…}`` of a file's text, among them all variables that it uses."""
+    return {word.decode() for found in _EXPRESSION.findall(data) for word in _WORD.findall(found)}

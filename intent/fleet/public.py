@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -47,6 +48,23 @@ class PublicFields(Model):
         description="The address or name at which others reach the node over the Internet; left out where they cannot.",
         examples=["2001:db8::7"],
     )
+
+
+_PART = re.compile(rb"^public:[ \r\n].*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
+# Where one of these begins a line, or stands in the part, its lines may mean something else than they seem to.
+_UNUSUAL = re.compile(rb"^[^\sA-Za-z#]", re.MULTILINE)
+_NEEDS_MORE = re.compile(rb"[&*$]")
+
+
+def public_part(data: bytes) -> bytes:
+    """Return of a node's own file only what is public, in the same lines; all of it where that is not easily found.
+
+    A node with links is rendered with its neighbours at hand, and reading all of their files would take most time.
+    """
+    found = list(_PART.finditer(data))
+    if len(found) != 1 or _NEEDS_MORE.search(found[0][0]) or _UNUSUAL.search(data):
+        return data
+    return b"\n" * data.count(b"\n", 0, found[0].start()) + found[0][0]
 
 
 def read_public(tree: Tree | None, source: FleetSource, report: Report) -> Public:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
+from typing import NamedTuple
 
 from pydantic_core import PydanticCustomError
 
 from intent.display import quoted
 from intent.features import features
 from intent.fields import parse_node_name
+from intent.fleet.expressions import names_in
 from intent.fleet.generated import generated_links, other_ends
 from intent.fleet.layers import FleetSource, Layer, raise_all, read_layer, report_for
-from intent.fleet.public import read_public
+from intent.fleet.public import public_part, read_public
 from intent.fleet.rendered import Public, Rendered
 from intent.fleet.rendering import Parts, expanded, make, render
 from intent.fleet.settings import FLEET_FILE, FleetLink, Segment, Settings, read_settings, refuse_unknown
@@ -34,6 +37,16 @@ _NODE_FIELDS = ("variables", GROUPS, ROLES, "public")
 _FILE_FIELDS = ("version", "node")
 
 Read = Callable[[str], bytes]
+
+
+class _Begun(NamedTuple):
+    """What is known of a node before its layers are merged."""
+
+    groups: tuple[str, ...]
+    roles: tuple[str, ...]
+    common: tuple[Layer, ...]
+    scope: Scope
+    public: Public
 
 
 class Fleet:
@@ -103,26 +116,34 @@ class Fleet:
     def public(self, name: str) -> Public:
         """Return what others must know of a node, from its own file. Raises IntentError where that is wrong."""
         if name not in self._public:
-            own = self._own(name)
-            report, source = self._reporting(name, own, ())
-            scope = self._scope(name, own, (), source, report)
-            public = _read_public(own.root, scope)
-            if report:
-                raise report.error()
-            self._public[name] = public
+            begun = self._begin(name, self._own(name, public_part))
+            if begun.scope.report:
+                raise begun.scope.report.error()
+            self._public[name] = begun.public
         return self._public[name]
 
-    def _own(self, name: str) -> Layer:
+    def unused(self) -> tuple[Problem, ...]:
+        """Return a problem for each variable that is declared and used nowhere. May read the files of all nodes."""
+        left = set(self._settings.variables)
+        texts = (layer.source.text.encode() for layer in self._layers.values())
+        files = (self._read(_file(NODES, name)) for name in self.nodes)
+        for data in chain(texts, files):
+            if not left:
+                break
+            left -= names_in(data)
+        report = report_for(self._layers[FLEET_FILE])
+        for name in left:
+            entry = self._settings.variables[name].entry
+            report.add(entry[:2], f"the variable {quoted(name)} is used nowhere", "leave it out")
+        return report.error().problems
+
+    def _own(self, name: str, part: Callable[[bytes], bytes] = bytes) -> Layer:
         if name not in self._known:
             near = meant(name, self.nodes)
             advice = f"did you mean `{near}`?" if near else None
             raise IntentError([Problem(f"{self._at}{NODES}/{name}{_ENDING}", 0, 0, "is no node of the fleet", advice)])
         file = f"{NODES}/{name}{_ENDING}"
-        return read_layer(self._read(file), file, self._at + file, self._base, "a node's own file")
-
-    def _reporting(self, name: str, own: Layer, common: tuple[Layer, ...]) -> tuple[Report, FleetSource]:
-        source = FleetSource(own.source.name, (self._layers[FLEET_FILE], *common, own))
-        return Report(source), source
+        return read_layer(part(self._read(file)), file, self._at + file, self._base, "a node's own file")
 
     def _scope(self, name: str, own: Layer, common: tuple[Layer, ...], source: FleetSource, report: Report) -> Scope:
         declared = self._settings.variables
@@ -133,29 +154,32 @@ class Fleet:
         values |= variable_settings(_field(own.root, "variables"), declared, report)
         return Scope(name, declared, values, source, report, own.file)
 
-    def _parts(self, name: str) -> Parts:
-        own = self._own(name)
+    def _begin(self, name: str, own: Layer) -> _Begun:
+        """Return what a node's own file says of how it is to be made."""
         early = report_for(own)
         refuse_unknown(own.root, (*_NODE_FIELDS, *features()), "a node's own file", early, _FILE_FIELDS)
         groups = self._named(own, GROUPS, self._groups, early)
         roles = self._named(own, ROLES, self._roles, early)
-        common = (
-            *(self._layers[_file(GROUPS, one)] for one in groups),
-            *(self._layers[_file(ROLES, one)] for one in roles),
-        )
-        report, source = self._reporting(name, own, common)
+        files = (*(_file(GROUPS, one) for one in groups), *(_file(ROLES, one) for one in roles))
+        common = tuple(self._layers[file] for file in files)
+        source = FleetSource(own.source.name, (self._layers[FLEET_FILE], *common, own))
+        report = Report(source)
         report.take(early)
         scope = self._scope(name, own, common, source, report)
-        public = _read_public(own.root, scope)
+        return _Begun(groups, roles, common, scope, _read_public(own.root, scope))
+
+    def _parts(self, name: str) -> Parts:
+        own = self._own(name)
+        begun = self._begin(name, own)
         fleet = self._layers[FLEET_FILE]
-        layers = [(fleet, self._settings.defaults), *((layer, _fields(layer.root)) for layer in common)]
+        layers = [(fleet, self._settings.defaults), *((layer, _fields(layer.root)) for layer in begun.common)]
         links = tuple(self._links.get(name, ()))
-        generated = generated_links(links, name, self.public, report)
+        generated = generated_links(links, name, self.public, begun.scope.report)
         if generated is not None:
             layers.append((fleet, generated))
         layers.append((own, _fields(own.root)))
         neighbours = tuple(_file(NODES, other) for other in dict.fromkeys(other_ends(links, name)))
-        return Parts(name, layers, scope, groups, roles, public, self._merged, neighbours)
+        return Parts(name, layers, begun.scope, begun.groups, begun.roles, begun.public, self._merged, neighbours)
 
     def _named(self, own: Layer, field: str, known: tuple[str, ...], report: Report) -> tuple[str, ...]:
         """Return the groups or roles that a node names, without those that there are not, which are reported."""

@@ -290,3 +290,36 @@ def test_a_secret_is_put_in_from_its_file() -> None:
         with pytest.raises(IntentError, match=said) as caught:
             made.render(name)
         assert "plain" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "groups: [g]\n\npublic:\n  # what others know\n  keys:\n    links: KEY\n  host: h.example.org\nmesh: {}\n",
+        "public: {keys: {links: KEY}, host: h.example.org}",
+        "{public: {keys: {links: KEY}, host: h.example.org}}",
+        "public: {keys: {links: KEY}, host: 'h.${domain}'}\ngroups: [g]\n",
+        "stats: {about: {contact: &x h.example.org}}\npublic:\n  keys: {links: KEY}\n  host: *x\n",
+    ],
+)
+def test_what_is_public_is_the_same_for_neighbours_and_for_the_node(text: str) -> None:
+    made = fleet(
+        fleet=HEAD
+        + "variables: {domain: {type: text}}\ndefaults: {mesh: {interfaces: [{name: m}]}, stats: {respondd: {}}}",
+        groups__g="variables: {domain: example.org}",
+        nodes__a=text.replace("KEY", f'"{KEY_A}"'),
+    )
+    public = made.public("a")
+    assert (public.keys, public.host) == ((("links", KEY_A),), "h.example.org")
+    rendered = made.render("a")
+    assert rendered.public == public
+    assert rendered.public.written == public.written
+
+
+def test_variables_that_nothing_uses_are_found() -> None:
+    variables = "variables: {a: {type: integer}, b: {type: text}, c: {type: text, default: x}}\n"
+    made = fleet(fleet=HEAD + variables, groups__g="stats: {about: {site: '${b}'}}", nodes__a="variables: {c: y}")
+    assert [f"{problem.line}:{problem.column} {problem.message}" for problem in made.unused()] == [
+        "3:13 the variable `a` is used nowhere",
+        "3:50 the variable `c` is used nowhere",
+    ]
