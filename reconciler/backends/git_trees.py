@@ -70,12 +70,12 @@ def commit_of(git: Git, revision: str) -> str:
     return found.decode().strip()
 
 
-def files_of(git: Git, commit: str) -> RevisionFiles:
-    """Return the files of a commit in the repository's folder, or below where that is a part of one. Raises GitError.
+def files_of(git: Git, commit: str, *paths: str) -> RevisionFiles:
+    """Return the files of a commit in the repository's folder, or those of them that are named. Raises GitError.
 
     Modules of other repositories are left out, and links that lead out of the folder.
     """
-    listed = git.run("ls-tree", "-r", "-z", "-l", "--end-of-options", commit, seconds=READ_SECONDS)
+    listed = git.run("ls-tree", "-r", "-z", "-l", "--end-of-options", commit, "--", *paths, seconds=READ_SECONDS)
     entries: dict[str, Entry] = {}
     for line in listed.split(b"\0")[:-1]:
         kind, _, path = line.partition(b"\t")

@@ -104,14 +104,14 @@ class HistoryFile:
         earlier = None
         for _ in range(_TRIES):
             before = self._state()
-            verdict = verify(*self._at_one_moment(), noted)
+            verdict = verify(*self.at_one_moment(), noted)
             if not verdict.flaws or earlier == before == self._state():
                 break
             earlier = before
             time.sleep(_PAUSE_SECONDS)
         return verdict
 
-    def _at_one_moment(self) -> tuple[list[bytes], Head | None]:
+    def at_one_moment(self) -> tuple[list[bytes], Head | None]:
         """Return the lines up to the head, and the head; where they do not agree they are read some times more.
 
         Of what is appended while this reads, nothing is returned; the next one to read meets it.

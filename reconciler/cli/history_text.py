@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +59,30 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield f"  {click.style('!', fg='red', bold=True)} {printable(str(flaw))}"
     if len(verdict.flaws) > MOST_FLAWS:
         yield f"    and {len(verdict.flaws) - MOST_FLAWS} more"
+
+
+def request(line: bytes) -> str:
+    """Return who asked for what an entry tells, nothing where it names no commit."""
+    entry = entry_of(line) or {}
+    commit, author, signer = (_text(entry, name) for name in ("commit", "author", "signer"))
+    if not commit:
+        return ""
+    by = f" by {author}" if author else ""
+    return f"commit {commit[:12]}{by}" + (f", signed by {signer}" if signer else "")
+
+
+def verdict_json(verdict: Verdict, lines: Iterable[bytes]) -> str:
+    """Return a verdict on an exported history, and its entries, as JSON."""
+    return json.dumps(
+        {
+            "stellwerk_history_verdict": 1,
+            "verified": bool(verdict.entries) and not verdict.flaws,
+            "head": str(verdict.last),
+            "flaws": [{"entry": flaw.number, "what": flaw.what} for flaw in verdict.flaws],
+            "entries": [entry for line in lines if (entry := entry_of(line)) is not None],
+        },
+        indent=2,
+    )
 
 
 def _when(seconds: Any) -> str:
