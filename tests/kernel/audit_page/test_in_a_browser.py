@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from reconciler.core.audit import Audit
-from tests.example_audits import HOSTILE, fleet, hostile, in_sync, one_node, small_fleet
+from tests.example_audits import HOSTILE, fleet, hostile, one_node, small_fleet
 from tests.kernel.audit_page.conftest import Look
 from tests.kernel.status_page.test_in_a_browser import FAINT
 
@@ -152,7 +152,7 @@ def test_the_policy_stops_what_would_slip_through(look: Look) -> None:
     assert len([one for one in seen.complaints if "Content Security Policy" in one]) == 3
 
 
-AUDITS = {"node": one_node(), "fleet": small_fleet(), "in-sync": in_sync(), "hostile": hostile()}
+AUDITS = {"node": one_node(), "fleet": small_fleet(), "hostile": hostile()}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
