@@ -75,7 +75,7 @@ def files_of(git: Git, commit: str, *paths: str) -> RevisionFiles:
 
     Modules of other repositories are left out, and links that lead out of the folder.
     """
-    listed = git.run("ls-tree", "-r", "-z", "-l", "--end-of-options", commit, "--", *paths, seconds=READ_SECONDS)
+    listed = git.run("ls-tree", "-r", "-z", "-l", "--end-of-options", commit, *paths, seconds=READ_SECONDS)
     entries: dict[str, Entry] = {}
     for line in listed.split(b"\0")[:-1]:
         kind, _, path = line.partition(b"\t")
