@@ -87,6 +87,8 @@ def identity_option(command: Command) -> Command:
         expose_value=False,
         callback=name_it,
         metavar="FILE",
-        help=f"What opens the age files of keys for this node; also {IDENTITY_VARIABLE}.  [default: {IDENTITY}]",
+        envvar=IDENTITY_VARIABLE,
+        show_envvar=True,
+        help=f"What opens the age files of keys for this node.  [default: {IDENTITY}]",
     )
     return option(command)
