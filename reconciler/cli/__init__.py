@@ -32,6 +32,9 @@ Try:
   stellwerk status             is it so, and why not?
   stellwerk stats              neighbours, interfaces, exits, peers
   stellwerk audit node.yaml --live   is the node what it should be? (changes nothing)
+  stellwerk render             the node files of a fleet, from what its nodes have in common
+  stellwerk check --fleet .    are they right, each and beside each other?
+  stellwerk key --help         keys: make them, encrypt them for a node
   stellwerk lab up mesh.yaml   try it in a mesh of network namespaces
 """
 

@@ -66,7 +66,11 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"what to measure: {', '.join(names)} (default: all)")
     parser.add_argument(
-        "--sizes", type=_sizes, default=(), metavar="N,N,…", help="only these numbers of routes and of peers"
+        "--sizes",
+        type=_sizes,
+        default=(),
+        metavar="N,N,…",
+        help="only these numbers of routes, peers, nodes of a fleet",
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write benchmarks.md and benchmarks.json")
     parser.add_argument(

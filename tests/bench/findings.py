@@ -32,7 +32,7 @@ class Measured:
 class Finding:
     """One quantity of a case at one size, and the same of a peer where there is one.
 
-    ``size`` counts routes or peers. ``unit`` is ``s``, ``MiB`` or a plural such as ``messages``.
+    ``size`` counts routes, peers or nodes of a fleet. ``unit`` is ``s``, ``MiB`` or a plural such as ``messages``.
     """
 
     case: str

@@ -65,7 +65,7 @@ def _promises(found: Iterable[Verdict]) -> list[str]:
         )
         for one in found
     ]
-    return [table(("what", "routes or peers", "promised: at most", "measured", "promise"), rows)]
+    return [table(("what", "routes, peers or nodes", "promised: at most", "measured", "promise"), rows)]
 
 
 def promise(target: Target, finding: Finding | None) -> str:
@@ -101,7 +101,7 @@ def _growth(found: Iterable[Growth]) -> list[str]:
         )
         for one in found
     ]
-    return [words, table(("what", "routes or peers", "growth", "promise"), rows)]
+    return [words, table(("what", "routes, peers or nodes", "growth", "promise"), rows)]
 
 
 def _figures(findings: Sequence[Finding], about: dict[str, str]) -> list[str]:
@@ -113,7 +113,7 @@ def _figures(findings: Sequence[Finding], about: dict[str, str]) -> list[str]:
             parts.append(f"{words[0].upper()}{words[1:]}.\n")
         peers = {one.peer_name for one in mine} - {""}
         rows = [_figure(one, bool(peers)) for one in mine]
-        heads = ("routes or peers", "what", "runs", "Stellwerk")
+        heads = ("routes, peers or nodes", "what", "runs", "Stellwerk")
         parts.append(table(heads + ((", ".join(sorted(peers)), "ratio") if peers else ()), rows))
     return parts
 

@@ -11,6 +11,10 @@ from tests.bench.cases.changes import DIFF
 from tests.bench.cases.exit_node import MEMORY as EXIT_MEMORY
 from tests.bench.cases.exit_node import PREFIXES
 from tests.bench.cases.first_apply import FIRST
+from tests.bench.cases.fleet import ALL as FLEET_CHECKED
+from tests.bench.cases.fleet import ONE_CHECKED, ONE_WRITTEN
+from tests.bench.cases.fleet import SIZES as FLEETS
+from tests.bench.cases.fleet import WRITTEN as FLEET_RENDERED
 from tests.bench.cases.noop_round import NOOP
 from tests.bench.cases.plan_process import PLAN
 from tests.bench.cases.running_daemon import FILE, MEMORY, REPAIR
@@ -76,6 +80,10 @@ TARGETS = (
     Target(FLOOD, "CPU of babeld a second", MANY_STATISTICS, "ratio", 1.2),
     Target(STATS_MEMORY, "peak", MANY_STATISTICS, "median", 35, unit="MiB"),
     Target(STATS_MEMORY_ROUTES, "peak", MANY_STATISTICS, "median", 60, unit="MiB"),
+    Target(FLEET_CHECKED, "wall", max(FLEETS), "median", 20),
+    Target(FLEET_RENDERED, "wall", max(FLEETS), "median", 20),
+    Target(ONE_CHECKED, "wall", max(FLEETS), "median", 2),
+    Target(ONE_WRITTEN, "wall", max(FLEETS), "median", 2),
     Target(NEIGHBOUR, "lost", FEW_STATISTICS, "most", 0.05),
     Target(NEIGHBOUR, "gained", FEW_STATISTICS, "most", 0.05),
 )
@@ -83,6 +91,7 @@ GROWS = {
     **dict.fromkeys(((NOOP, "CPU"), (NOOP, "wall"), (FIRST, "CPU"), (FIRST, "wall"), (FILE, "wall")), ROUTES),
     **dict.fromkeys(((DIFF, "wall"), (REPAIR, "wall"), (PLAN, "wall")), ROUTES),
     **dict.fromkeys(((WIREGUARD_NOOP, "CPU"), (WIREGUARD_NOOP, "wall"), (WIREGUARD_FIRST, "wall")), PEERS),
+    **dict.fromkeys(((FLEET_CHECKED, "CPU"), (FLEET_RENDERED, "CPU")), FLEETS),
 }
 """What may not grow faster than the number of rows, and with the sizes at which that is seen."""
 

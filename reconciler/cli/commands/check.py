@@ -1,24 +1,48 @@
-"""``stellwerk check``: is a node file right?"""
+"""``stellwerk check``: is a node file right, or a whole fleet?"""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
+
+from reconciler.cli.fleet_options import folder_type
 
 
 @click.command(
-    short_help="Is a node file right?",
+    short_help="Is a node file right, or a whole fleet?",
     epilog="""\b
 Examples:
   stellwerk check node.yaml
   stellwerk check nodes/*.yaml
-  template | stellwerk check -""",
+  template | stellwerk check -
+  stellwerk check --fleet .""",
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
-def command(files: tuple[str, ...]) -> int:
+@click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="[FILE]...")
+@click.option(
+    "--fleet",
+    "fleet",
+    type=folder_type,
+    help="Check instead the fleet in this folder: the complete document of each node, and all nodes beside each other.",
+)
+def command(files: tuple[str, ...], fleet: Path | None) -> int:
     """Say whether node files are right, anywhere and without rights: no node is looked at.
 
     Every error is told at once, with file:line:column. Exits 3 when a file is not right.
+
+    Of a fleet, the files in rendered/ are not looked at: that is for `stellwerk render --check`.
     """
+    if fleet is not None and files:
+        raise click.UsageError("--fleet names the files itself; leave out the others")
+    if fleet is not None:
+        return _fleet(fleet)
+    if not files:
+        raise click.UsageError("name a node file, `-` for the standard input, or a fleet with --fleet")
+    return _files(files)
+
+
+def _files(files: tuple[str, ...]) -> int:
     from intent.loading import load
     from intent.problems import IntentError
     from reconciler.cli import exit_codes
@@ -33,3 +57,17 @@ def command(files: tuple[str, ...]) -> int:
         else:
             click.echo(f"{file}: ok, node {node.name}")
     return code
+
+
+def _fleet(folder: Path) -> int:
+    from intent.display import printable
+    from reconciler.cli import exit_codes
+    from reconciler.cli.fleet_options import progress
+    from reconciler.services.fleet import FleetRun
+
+    run = FleetRun(str(folder), os.environ)
+    run.check(progress)
+    count = len(run.fleet.nodes)
+    nodes = "1 node" if count == 1 else f"{count} nodes"
+    click.echo(f"{printable(str(folder))}: ok, fleet {run.fleet.name} of {nodes}")
+    return exit_codes.DONE

@@ -96,7 +96,7 @@ def test_environment() -> None:
     used = {option.envvar for name in COMMANDS for option in params(command_of(name)) if option.envvar}
     told = set(re.findall(r"^\.It Ev (\w+)$", section("ENVIRONMENT"), re.MULTILINE))
     # What a service manager sets is no option's.
-    assert told == {*used, "FORCE_COLOR", "NO_COLOR", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC"}
+    assert told == {*used, "FORCE_COLOR", "NO_COLOR", "XDG_CACHE_HOME", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC"}
 
 
 def test_defaults() -> None:

@@ -1,0 +1,55 @@
+"""``stellwerk check --fleet``: every problem of every node, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import node_name
+from tests.pure.fleet_cli.conftest import NODES, Run
+
+ONE, OTHER = node_name(1), node_name(2)
+
+
+def add(file: Path, text: str) -> None:
+    file.write_text(file.read_text() + text)
+
+
+def test_a_fleet_that_is_right(fleet: Path, run: Run) -> None:
+    assert run("check", "--fleet", ".") == (0, f".: ok, fleet synthetic of {NODES} nodes\n", "")
+    assert run("check", "--fleet", str(fleet)).out == f"{fleet}: ok, fleet synthetic of {NODES} nodes\n"
+    assert not (fleet / "rendered").exists()
+
+
+def test_all_that_is_wrong_with_nodes_is_said(fleet: Path, run: Run) -> None:
+    add(fleet / "nodes" / f"{ONE}.yaml", "mesh: {table: none}\n")
+    add(fleet / "nodes" / f"{OTHER}.yaml", "exitt: 1\n")
+    for _ in range(2):
+        said = run("check", "--fleet", ".")
+        assert (said.code, said.out) == (3, "")
+        assert f"nodes/{ONE}.yaml:5:15: `table` must be" in said.err
+        assert "did you mean `exit`?" in said.err
+    add(fleet / "fleet.yaml", "nothing: 1\n")
+    assert "`nothing` is not a field of fleet.yaml" in run("check", "--fleet", ".").err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("check",), "name a node file"),
+        (("check", "--fleet", ".", "node.yaml"), "leave out the others"),
+        (("check", "--fleet", "nowhere"), "does not exist"),
+        (("check", "--fleet", "fleet.yaml"), "is a file"),
+    ],
+)
+def test_what_cannot_be_meant(fleet: Path, run: Run, words: tuple[str, ...], hint: str) -> None:
+    said = run(*words)
+    assert said.code == 64
+    assert hint in said.err
+
+
+def test_a_folder_that_is_no_fleet(tmp_path: Path, run: Run) -> None:
+    said = run("check", "--fleet", str(tmp_path))
+    assert said.code == 3
+    assert "fleet.yaml: is not there: the folder is no repository of a fleet" in said.err
