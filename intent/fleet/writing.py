@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 from pydantic import BaseModel
@@ -50,48 +49,48 @@ def ordered(tree: Mapping, path: Path) -> list[tuple[str, Tree]]:
 
 def written(root: Mapping, comment: str) -> str:
     """Return a whole document with a comment in its first line."""
-    return "\n".join((f"# {comment}", *_mapping(root, (), ""), ""))
+    lines = [f"# {comment}"]
+    _mapping(root, (), "", lines)
+    return "\n".join((*lines, ""))
 
 
-def _mapping(tree: Mapping, path: Path, indent: str) -> Iterator[str]:
+def _mapping(tree: Mapping, path: Path, indent: str, lines: list[str]) -> None:
     for name, value in ordered(tree, path):
-        yield from _field(f"{indent}{spelled(name)}:", value, (*path, name), indent)
-
-
-def _field(start: str, value: Tree, path: Path, indent: str) -> Iterator[str]:
-    if isinstance(value, Scalar):
-        yield f"{start} {spelled(value.value)}"
-    elif isinstance(value, Mapping):
-        if any(True for _ in value.usable()):
-            yield start
-            yield from _mapping(value, path, indent + _INDENT)
+        start = f"{indent}{spelled(name)}:"
+        if isinstance(value, Scalar):
+            lines.append(f"{start} {spelled(value.value)}")
+        elif isinstance(value, Mapping):
+            if _has_fields(value):
+                lines.append(start)
+                _mapping(value, (*path, name), indent + _INDENT, lines)
+            else:
+                lines.append(start + " {}")
+        elif value.parts:
+            lines.append(start)
+            _items(value, (*path, name, 0), indent + _INDENT, lines)
         else:
-            yield start + " {}"
-    elif value.parts:
-        yield start
-        yield from _items(value, (*path, 0), indent + _INDENT)
-    else:
-        yield start + " []"
+            lines.append(start + " []")
 
 
-def _items(tree: Sequence, path: Path, indent: str) -> Iterator[str]:
+def _items(tree: Sequence, path: Path, indent: str, lines: list[str]) -> None:
     for item in tree.parts:
         if isinstance(item, Scalar):
-            yield f"{indent}- {spelled(item.value)}"
+            lines.append(f"{indent}- {spelled(item.value)}")
             continue
         if isinstance(item, Run):
-            yield from (f"{indent}- {spelled(text)}" for text in item.texts)
+            lines.extend(f"{indent}- {spelled(text)}" for text in item.texts)
             continue
-        inside = indent + _INDENT
-        lines: Iterator[str] = iter(())
+        first, inside = len(lines), indent + _INDENT
         if isinstance(item, Mapping):
-            lines = _mapping(item, path, inside)
-        elif item.parts:
-            lines = _items(item, (*path, 0), inside)
-        first = next(lines, None)
-        if first is None:
-            yield f"{indent}- {'{}' if isinstance(item, Mapping) else '[]'}"
+            _mapping(item, path, inside, lines)
+        else:
+            _items(item, (*path, 0), inside, lines)
+        if len(lines) == first:
+            lines.append(f"{indent}- {'{}' if isinstance(item, Mapping) else '[]'}")
         else:
             # The first line of an item stands behind its dash.
-            yield f"{indent}- {first[len(inside) :]}"
-            yield from lines
+            lines[first] = f"{indent}- {lines[first][len(inside) :]}"
+
+
+def _has_fields(tree: Mapping) -> bool:
+    return any(entry.value is not None for entry in tree.entries.values())
