@@ -29,6 +29,7 @@ Try:
   stellwerk plan node.yaml     what would change on this node?
   stellwerk apply node.yaml    change it, and verify
   stellwerk run node.yaml      keep it so: the daemon
+  stellwerk diff main          which nodes change since then, and how?
   stellwerk status             is it so, and why not?
   stellwerk stats              neighbours, interfaces, exits, peers
   stellwerk audit node.yaml --live   is the node what it should be? (changes nothing)

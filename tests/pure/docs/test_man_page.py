@@ -79,7 +79,7 @@ def test_options(name: str) -> None:
     required = {name for option in params(command) if option.required for name in option.opts}
     assert {f"-{option}" for optional, option in shown if not optional} == required
     for argument in command.params:
-        if isinstance(argument.type, click.Choice):
+        if isinstance(argument, click.Argument) and isinstance(argument.type, click.Choice):
             assert f".Brq Cm {' | '.join(argument.type.choices)}" in synopsis
         elif isinstance(argument, click.Argument):
             assert re.search(r"^\.Ar", synopsis, re.MULTILINE)
