@@ -15,6 +15,7 @@ from intent.loading import loads
 from intent.problems import IntentError
 from reconciler.backends.git import Git
 from reconciler.backends.git_trees import RevisionFiles, commit_of, files_now, files_of
+from reconciler.core.errors import StellwerkError
 from reconciler.core.plan import Impact, PlanError
 from reconciler.core.plan_document import to_json
 from reconciler.services.comparing import PublicKeys, planned
@@ -28,6 +29,10 @@ _PLAIN = re.compile(rb"^[\"']?node[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z0-9.-]{1,63})
 _VERSION = re.compile(rb"^[\"']?version[\"']?[ \t]*:", re.MULTILINE)
 
 Progress = Callable[[int], AbstractContextManager[Callable[[], None]]]
+
+
+class UnknownNodeError(StellwerkError):
+    """A node was asked for that neither side has."""
 
 
 class _Said(NamedTuple):
@@ -138,6 +143,9 @@ def compare(git: Git, revision: str, other: str | None, names: Sequence[str], sh
     before = _Side(revision, files_of(git, first))
     after = _Side("" if other is None else other, files_now(git) if other is None else files_of(git, second))
     due = _candidates(before, after)
+    for name in names if before.fleet is not None and after.fleet is not None else ():
+        if name not in {*before.nodes, *after.nodes}:
+            raise UnknownNodeError(f"neither revision has a node {name!r}: there is no nodes/{name}.yaml")
     if names:
         due = [name for name in due if name in set(names)]
     before.fetch(due)

@@ -223,3 +223,20 @@ def test_one_changed_node_of_a_thousand_is_not_lost_among_the_others(repository:
     code, said = stellwerk("diff", "HEAD", "--fleet", str(repository.folder))
     assert (code, "1 node changes" in said) == (2, True)
     assert time.monotonic() - started < 30
+
+
+def test_a_node_that_neither_side_has_is_told(repository: Any, stellwerk: Run) -> None:
+    fill(repository)
+    repository.commit()
+    code, said = stellwerk("diff", "HEAD", "--fleet", str(repository.folder), "--node", "b-l")
+    assert (code, "neither revision has a node 'b-l'" in said) == (1, True)
+
+
+def test_an_earlier_side_that_is_no_valid_fleet_is_told(repository: Any, stellwerk: Run) -> None:
+    repository.put("fleet.yaml", "version: 1\n")
+    repository.commit()
+    fill(repository)
+    code, said = stellwerk("diff", "HEAD", "--fleet", str(repository.folder))
+    assert code == 2, said
+    assert "note: HEAD:fleet.yaml" in said
+    assert "what it was before is not known" in said
