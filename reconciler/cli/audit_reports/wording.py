@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from intent.display import printable
-from reconciler.core.audit import Audit, NodeAudit, Place, State
+from reconciler.cli.audit_reports.ranking import count_severities
+from reconciler.core.audit import Audit, Finding, NodeAudit, Place, Severity, State
 
 WORDS = {
     State.IN_SYNC: "in sync",
@@ -49,6 +50,13 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 def counted(counts: Mapping[Any, int]) -> str:
     """Return what there is at least one of: ``2 critical, 5 minor``; empty where there is nothing."""
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+
+
+def severities(findings: Iterable[Finding]) -> str:
+    """Return how many findings there are of each severity: ``2 critical, 3 notes``; empty without any."""
+    counts = count_severities(findings)
+    words = {one: "notes" if one is Severity.NOTE and counts[one] > 1 else one.value for one in counts}
+    return counted({words[one]: count for one, count in counts.items()})
 
 
 def title(audit: Audit) -> str:

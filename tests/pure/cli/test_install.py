@@ -76,3 +76,12 @@ def test_it_knows_every_feature(installed: Path) -> None:
     said = run(installed / "bin" / "stellwerk", "check", *examples, cwd=installed)
     assert said.count(": ok, node ") == len(examples) > 0
     run(installed / "bin" / "stellwerk", "schema", cwd=installed)
+
+
+def test_the_page_of_an_audit_is_whole(installed: Path) -> None:
+    words = "from reconciler.core.audit import Audit; from reconciler.cli.audit_reports import rendered"
+    said = run(
+        installed / "bin" / "python", "-c", f"{words}; print(rendered(Audit((), 0, '1'), 'html'))", cwd=installed
+    )
+    assert "<style>:root" in said
+    assert said.rstrip().endswith("</html>")

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from reconciler.cli.audit_reports.ranking import (
     all_findings,
-    count_severities,
     count_states,
     first,
     nodes_worst_first,
 )
-from reconciler.cli.audit_reports.wording import WORDS, counted, line, moment, place, plural, title
+from reconciler.cli.audit_reports.wording import WORDS, counted, line, moment, place, plural, severities, title
 from reconciler.core.audit import Audit, Finding, NodeAudit, Severity, State
 
 LONGEST_REPORT = 60_000
@@ -33,7 +32,7 @@ def render(audit: Audit, *, colour: bool) -> str:
         f"## Audit of {escaped(title(audit))}",
         "",
         f"{plural(len(audit.nodes), 'node')}: {counted(states) or 'none'}  ",
-        f"Findings: {counted(count_severities(all_findings(audit))) or 'none'}  ",
+        f"Findings: {severities(all_findings(audit)) or 'none'}  ",
         f"Made {moment(audit.made)} by Stellwerk {escaped(line(audit.version, 100))}",
         "",
     ]
@@ -75,7 +74,7 @@ def _prose(text: str) -> str:
 
 
 def _node(node: NodeAudit) -> Iterator[str]:
-    counts = counted(count_severities(node.findings))
+    counts = severities(node.findings)
     yield f"### {_STATE_SIGNS[node.state]} {code(node.node)} {WORDS[node.state]}{': ' + counts if counts else ''}"
     yield ""
     seen = f"against {code(node.seen)}, as of {moment(node.taken)}" if node.seen else "not compared"

@@ -8,12 +8,11 @@ import click
 
 from reconciler.cli.audit_reports.ranking import (
     all_findings,
-    count_severities,
     count_states,
     first,
     nodes_worst_first,
 )
-from reconciler.cli.audit_reports.wording import WORDS, counted, line, moment, place, plural, title
+from reconciler.cli.audit_reports.wording import WORDS, counted, line, moment, place, plural, severities, title
 from reconciler.core.audit import Audit, Finding, NodeAudit, Severity, State
 
 MOST_FINDINGS = 100
@@ -42,7 +41,7 @@ def _lines(audit: Audit) -> Iterator[str]:
 
 def _node(node: NodeAudit) -> Iterator[str]:
     state = click.style(WORDS[node.state], fg=_STATE_COLOURS[node.state], bold=True)
-    counts = counted(count_severities(node.findings))
+    counts = severities(node.findings)
     yield f"{click.style(line(node.node, 100), bold=True)}: {state}" + (f", {counts}" if counts else "")
     yield click.style(f"  {_source(node)}", dim=True)
     if node.problem:
@@ -81,7 +80,7 @@ def _finding(finding: Finding) -> str:
 
 def _summary(audit: Audit) -> str:
     states = counted({WORDS[state]: count for state, count in count_states(audit.nodes).items()})
-    findings = counted(count_severities(all_findings(audit))) or "none"
+    findings = severities(all_findings(audit)) or "none"
     nodes = f"{plural(len(audit.nodes), 'node')}: {states}" if audit.nodes else "no nodes"
     name = f"{title(audit)}: " if audit.fleet else ""
     return f"{name}{nodes}; findings: {findings}"

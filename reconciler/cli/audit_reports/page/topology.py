@@ -116,7 +116,7 @@ def _spots(names: Sequence[str], edges: Iterable[_Edge]) -> tuple[dict[str, tupl
     for edge in edges:
         neighbours[numbers[edge.one]].append(numbers[edge.other])
         neighbours[numbers[edge.other]].append(numbers[edge.one])
-    unit = 120.0 if len(names) <= 20 else 80.0 if len(names) <= 60 else 48.0 if len(names) <= 200 else 30.0
+    unit = 96.0 if len(names) <= 20 else 80.0 if len(names) <= 60 else 48.0 if len(names) <= 200 else 30.0
     margin = 36.0
     points = places(neighbours)
     # A single row needs room for the names at both ends.
