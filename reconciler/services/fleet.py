@@ -132,12 +132,11 @@ class FleetRun:
     def _render(self, name: str, there: Mapping[str, str] | None) -> _Made:
         try:
             rendered = self.fleet.render(name)
+            digest = digest_of(rendered.text.encode())
+            entry = Entry(rendered.inputs, self._key(rendered.inputs), digest, b"null")
         except IntentError as exc:
             return _Made(problems=exc.problems, more=exc.more)
-        digest = digest_of(rendered.text.encode())
-        inputs = rendered.inputs
-        text = None if there is None or there.get(name) == digest else rendered.text
-        return _Made(Entry(inputs, self._key(inputs), digest, b"null"), text)
+        return _Made(entry, None if there is None or there.get(name) == digest else rendered.text)
 
     def _keep(self, entries: Mapping[str, Entry]) -> None:
         """Keep what is known now of nodes that are there, unless that is what was known."""

@@ -43,6 +43,7 @@ def command(files: tuple[str, ...], fleet: Path | None) -> int:
 
 
 def _files(files: tuple[str, ...]) -> int:
+    from intent.display import printable
     from intent.loading import load
     from intent.problems import IntentError
     from reconciler.cli import exit_codes
@@ -53,10 +54,25 @@ def _files(files: tuple[str, ...]) -> int:
             node = load(file)
         except IntentError as exc:
             click.echo(str(exc), err=True)
+            if (fleet := _fleet_of(file)) is not None:
+                click.echo(
+                    f"note: {printable(file)} is part of a fleet: `stellwerk check --fleet {printable(str(fleet))}`",
+                    err=True,
+                )
             code = exit_codes.INVALID
         else:
             click.echo(f"{file}: ok, node {node.name}")
     return code
+
+
+def _fleet_of(file: str) -> Path | None:
+    """Return the folder of the fleet that a file is part of, without which it is no node file; ``None`` of others."""
+    from reconciler.cli.fleet_options import FLEET_FILE
+
+    path = Path(file)
+    folder = path.parent if path.name == FLEET_FILE else path.parent / ".."
+    part_of_one = path.name == FLEET_FILE or path.absolute().parent.name in ("groups", "nodes", "roles")
+    return Path(os.path.normpath(folder)) if part_of_one and (folder / FLEET_FILE).exists() else None
 
 
 def _fleet(folder: Path) -> int:

@@ -53,3 +53,23 @@ def test_a_folder_that_is_no_fleet(tmp_path: Path, run: Run) -> None:
     said = run("check", "--fleet", str(tmp_path))
     assert said.code == 3
     assert "fleet.yaml: is not there: the folder is no repository of a fleet" in said.err
+
+
+def test_a_file_that_is_none_without_its_fleet_says_so(
+    fleet: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in (f"nodes/{ONE}.yaml", "roles/exit.yaml", "fleet.yaml"):
+        said = run("check", file)
+        assert said.code == 3
+        assert f"note: {file} is part of a fleet: `stellwerk check --fleet .`" in said.err
+    monkeypatch.chdir(fleet / "nodes")
+    assert "`stellwerk check --fleet ..`" in run("check", f"{ONE}.yaml").err
+    monkeypatch.chdir(tmp_path)
+    assert "`stellwerk check --fleet fleet`" in run("check", f"fleet/nodes/{ONE}.yaml").err
+    (fleet / "fleet.yaml").unlink()
+    assert "part of a fleet" not in run("check", f"fleet/nodes/{ONE}.yaml").err
+
+
+def test_what_is_rendered_is_a_node_file(fleet: Path, run: Run) -> None:
+    run("render")
+    assert run("check", f"rendered/{ONE}.yaml") == (0, f"rendered/{ONE}.yaml: ok, node {ONE}\n", "")

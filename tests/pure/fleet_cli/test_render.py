@@ -85,6 +85,20 @@ def test_a_change_of_a_neighbour_that_concerns_a_node_reaches_it(fleet: Path, ru
     assert said.out.splitlines()[:-1] == [f"changed    rendered/{node_name(0)}.yaml"]
 
 
+def test_a_change_of_what_a_neighbour_is_made_of_reaches_it_too(fleet: Path, run: Run) -> None:
+    """What is public of a neighbour may come from a variable of the neighbour's group."""
+    fleet_file = fleet / "fleet.yaml"
+    fleet_file.write_text(fleet_file.read_text().replace("variables:\n", "variables:\n  site: {type: address}\n"))
+    group = fleet / "groups" / "far.yaml"
+    group.write_text('variables: {site: "2001:db8:a::1"}\n')
+    end = fleet / "nodes" / f"{node_name(10)}.yaml"
+    end.write_text(end.read_text().replace("groups: [", "groups: [far, ").replace("2001:db8::b", "${site}"))
+    run("render")
+    assert "2001:db8:a::1" in documents(fleet)[f"{node_name(0)}.yaml"]
+    group.write_text('variables: {site: "2001:db8:a::2"}\n')
+    assert run("render").out.splitlines()[:-1] == [f"changed    rendered/{node_name(0)}.yaml"]
+
+
 def test_it_goes_back_with_what_it_is_made_of(fleet: Path, run: Run) -> None:
     """What was found out about a file is not taken for what is in it later."""
     run("render")
