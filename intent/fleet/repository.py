@@ -59,7 +59,7 @@ class Fleet:
         self._read = read
         self._at = at
         self._base = max(layer.end for layer in layers.values())
-        self._public: dict[str, Public] = {}
+        self._public: dict[str, tuple[Public, tuple[str, ...]]] = {}
         self._merged: dict[tuple[str, ...], Mapping] = {}
         self._links: dict[str, list[FleetLink]] = {}
         for link in settings.links:
@@ -115,11 +115,16 @@ class Fleet:
 
     def public(self, name: str) -> Public:
         """Return what others must know of a node, from its own file. Raises IntentError where that is wrong."""
+        return self._public_and_files(name)[0]
+
+    def _public_and_files(self, name: str) -> tuple[Public, tuple[str, ...]]:
+        """Return what is public of a node, and the files that this may come from but for ``fleet.yaml``."""
         if name not in self._public:
-            begun = self._begin(name, self._own(name, public_part))
+            own = self._own(name, public_part)
+            begun = self._begin(name, own)
             if begun.scope.report:
                 raise begun.scope.report.error()
-            self._public[name] = begun.public
+            self._public[name] = begun.public, (*(layer.file for layer in begun.common), own.file)
         return self._public[name]
 
     def unused(self) -> tuple[Problem, ...]:
@@ -178,8 +183,13 @@ class Fleet:
         if generated is not None:
             layers.append((fleet, generated))
         layers.append((own, _fields(own.root)))
-        neighbours = tuple(_file(NODES, other) for other in dict.fromkeys(other_ends(links, name)))
+        neighbours = self._files_of_neighbours(other_ends(links, name))
         return Parts(name, layers, begun.scope, begun.groups, begun.roles, begun.public, self._merged, neighbours)
+
+    def _files_of_neighbours(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the files that decide what is public of nodes; of one with which something is wrong, its own."""
+        known = (self._public[name][1] if name in self._public else (_file(NODES, name),) for name in names)
+        return tuple(dict.fromkeys(chain.from_iterable(known)))
 
     def _named(self, own: Layer, field: str, known: tuple[str, ...], report: Report) -> tuple[str, ...]:
         """Return the groups or roles that a node names, without those that there are not, which are reported."""
