@@ -83,6 +83,8 @@ def _fleet(folder: Path) -> int:
 
     run = FleetRun(str(folder), os.environ)
     run.check(progress)
+    for problem in run.fleet.unused():
+        click.echo(f"note: {problem}", err=True)
     count = len(run.fleet.nodes)
     nodes = "1 node" if count == 1 else f"{count} nodes"
     click.echo(f"{printable(str(folder))}: ok, fleet {run.fleet.name} of {nodes}")

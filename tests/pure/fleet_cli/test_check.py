@@ -70,6 +70,14 @@ def test_a_file_that_is_none_without_its_fleet_says_so(
     assert "part of a fleet" not in run("check", f"fleet/nodes/{ONE}.yaml").err
 
 
+def test_a_variable_that_nothing_uses_is_no_mistake_but_said(fleet: Path, run: Run) -> None:
+    file = fleet / "fleet.yaml"
+    file.write_text(file.read_text().replace("variables:\n", "variables:\n  forgotten: {type: text}\n"))
+    said = run("check", "--fleet", ".")
+    assert said.code == 0
+    assert said.err.startswith("note: fleet.yaml:4:3: the variable `forgotten` is used nowhere\n")
+
+
 def test_what_is_rendered_is_a_node_file(fleet: Path, run: Run) -> None:
     run("render")
     assert run("check", f"rendered/{ONE}.yaml") == (0, f"rendered/{ONE}.yaml: ok, node {ONE}\n", "")
