@@ -90,6 +90,11 @@ def test_a_place_that_cannot_be_written_is_said(files: RenderedFiles, folder: Pa
     assert [path.name for path in folder.iterdir()] == ["a.yaml"]
 
 
+def test_a_place_where_nothing_can_be_made_is_said() -> None:
+    with pytest.raises(StellwerkError, match=r"^/proc/self/rendered cannot be made: "):
+        RenderedFiles(Path("/proc/self/rendered"), FIRST).put({"a": "x"}, [])
+
+
 def test_what_a_killed_write_left_is_cleared_away(files: RenderedFiles, folder: Path) -> None:
     folder.mkdir()
     (folder / ".a.yaml.stellwerk").write_text("ha")
