@@ -9,7 +9,6 @@ from intent.document import Node
 from intent.expansion import offers, references
 from intent.fencing import fences
 from intent.problems import IntentError
-from intent.references import References
 from intent.resources.file import file_key
 from intent.resources.resource import Key, Resource
 from reconciler.core.audit import Finding, NodeAudit, Severity, State
@@ -80,7 +79,7 @@ def _audited(node: Node, snapshot: Snapshot, seen: str, stale: str, file: str) -
     told = {one.key for one in found}
     found += [note for note in notes if note.key not in told]
     words = tuple(f"{what}: {error}" for what, error in sorted(unseen.items())) + ((stale,) if stale else ())
-    findings = _placed(found, node, intent.values)
+    findings = _placed(found, node, intent)
     findings += [Finding("unseen", Severity.NOTE, word.partition(":")[0], word) for word in words]
     return NodeAudit(
         node.name,
@@ -150,11 +149,11 @@ def _certain(plan: Plan, intent: Asked) -> Plan:
     return replace(plan, operations=kept)
 
 
-def _placed(found: Sequence[Found], node: Node, values: References) -> list[Finding]:
+def _placed(found: Sequence[Found], node: Node, intent: Asked) -> list[Finding]:
     order = list(Severity)
     ranked = sorted(found, key=lambda one: order.index(one.finding.severity))
     kept = ranked[:MOST_FINDINGS]
-    where = places(node, values, {one.key for one in kept if one.key is not None})
+    where = places(node, intent.values, {key for one in kept if (key := one.key) is not None and key in intent.desired.by_key})
     findings = [
         one.finding if one.key is None or one.key not in where else replace(one.finding, place=where[one.key])
         for one in kept

@@ -17,6 +17,11 @@ from intent.expansion import references
 from intent.loading import loads
 from intent.problems import IntentError
 from intent.references import PresharedKeyFile, PrivateKeyFile, Reference, ResolvedKey
+from intent.resources.file import KeyFile
+from intent.resources.nftables_table import NftTable
+from intent.resources.route import Route
+from intent.resources.sysctl import Sysctl
+from intent.resources.wireguard_peer import WireGuardPeer
 from reconciler.backends.references import Resolvers
 from reconciler.core.backend import Partitions
 from reconciler.core.commits import Commit
@@ -114,9 +119,10 @@ def digest_of(node: Node) -> str:
 
 def _kept(here: ThisNode) -> _Kept:
     unseen: dict[str, BackendError] = {}
-    inventory, intents, history = Inventory(lost=True), Intents(), ""
+    inventory, intents, history = Inventory(), Intents(), ""
     try:
-        inventory = here.state.load()
+        # What a lost one would have searched is looked at in any case, and what may not be looked at is told then.
+        inventory = replace(here.state.load(), lost=False)
         intents = here.state.load_intents()
     except StellwerkError as exc:
         unseen["state folder"] = BackendError(f"what is kept about this node cannot be read: {exc}")
@@ -153,7 +159,13 @@ def _resolved(resolvers: Resolvers, wanted: Iterable[Reference[Any]]) -> _Known:
 def _besides(wanted: Iterable[Reference[Any]]) -> Mapping[str, Partitions]:
     """Return what is looked at for the sake of safety, whatever the intent asks for."""
     keys = frozenset(key_files(wanted))
-    return {"route": None, "wireguard": None, "sysctl": frozenset(FORWARDING), "key file": keys}
+    return {
+        Route.table: None,
+        WireGuardPeer.table: None,
+        NftTable.table: frozenset({NftTable().partition()}),
+        Sysctl.table: frozenset(FORWARDING),
+        KeyFile.table: keys,
+    }
 
 
 def _steady(reference: Reference[Any], value: Any) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.bench.case import PEERS, ROUTES, STATISTICS_ROUTES
+from tests.bench.cases.audit import AUDIT
+from tests.bench.cases.audit import SIZES as AUDITS
 from tests.bench.cases.changes import DIFF
 from tests.bench.cases.exit_node import MEMORY as EXIT_MEMORY
 from tests.bench.cases.exit_node import PREFIXES
@@ -84,6 +86,7 @@ TARGETS = (
     Target(FLEET_RENDERED, "wall", max(FLEETS), "median", 20),
     Target(ONE_CHECKED, "wall", max(FLEETS), "median", 2),
     Target(ONE_WRITTEN, "wall", max(FLEETS), "median", 2),
+    Target(AUDIT, "wall", max(AUDITS), "median", 30),
     Target(NEIGHBOUR, "lost", FEW_STATISTICS, "most", 0.05),
     Target(NEIGHBOUR, "gained", FEW_STATISTICS, "most", 0.05),
 )

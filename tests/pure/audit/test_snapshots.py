@@ -115,7 +115,7 @@ def state(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def first(document: Any, kind: str) -> Any:
-    return next(one["is"] for one in document["objects"] if one["kind"] == kind)
+    return next(one["is"] for one in document["objects"] if one["kind"] == kind and not one["ours"])
 
 
 def change(path: Path, how: Callable[[Any], object]) -> None:
