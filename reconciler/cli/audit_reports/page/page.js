@@ -37,6 +37,7 @@
       if (one.drawn) one.drawn.classList.toggle("dim", !fits);
     }
     id("count").textContent = filtered ? `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} nodes` : `${rows.length.toLocaleString("en")} nodes`;
+    if (map) map.classList.toggle("filtered", filtered);
     id("nothing").hidden = count > 0;
     id("clear").hidden = !filtered;
   };
