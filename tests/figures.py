@@ -165,6 +165,13 @@ STATUS: dict[str, Any] = {
         "problem": None,
         "refused": None,
         "held": DIGEST,
+        "commit": {
+            "id": "c0ffee" * 6 + "beef",
+            "author": "Ada <ada@example.org>",
+            "subject": "Another exit in Kiel",
+            "committed": NOON - 90_000,
+            "signer": "ada",
+        },
         "tried": DIGEST,
         "by_hand": False,
         "not_undone": None,
@@ -173,6 +180,23 @@ STATUS: dict[str, Any] = {
         "quarantine": [
             {"digest": "0bad" * 16, "since": NOON - 90_000, "reason": "check ping 2001:db8:ffff::1 failed after it"}
         ],
+    },
+    "git": {
+        "url": "https://git.example.org/fleet.git",
+        "branch": "main",
+        "path": "rendered/exit-1.yaml",
+        "newest": {
+            "id": "c0ffee" * 6 + "dead",
+            "author": "Bob <bob@example.org>",
+            "subject": "A tunnel",
+            "committed": NOON - 600,
+            "signer": None,
+        },
+        "newest_since": NOON - 570,
+        "fetched": NOON - 30,
+        "problem": None,
+        "problem_since": None,
+        "behind": {"since": NOON - 570, "reason": "rendered/exit-1.yaml:7:3: `mut` is not a field of an interface"},
     },
     "trial": None,
     "objects": [

@@ -14,7 +14,12 @@ Value = TypeVar("Value")
 def encode(value: Any) -> Any:
     """Return a dataclass of texts, numbers, tuples and further dataclasses as JSON."""
     if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {
+            field.name: encode(part)
+            for field in fields(value)
+            # An older version reads a file in which nothing new is said.
+            if (part := getattr(value, field.name)) is not None or field.default is not None
+        }
     return [encode(part) for part in value] if isinstance(value, tuple) else value
 
 

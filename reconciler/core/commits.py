@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,20 @@ class Commit:
     subject: str
     committed: float
     signer: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the status shows it."""
+        return asdict(self)
+
+    def facts(self, path: str) -> dict[str, Any]:
+        """Return what the history tells of it, and of the path that was read of it."""
+        signed = {} if self.signer is None else {"signer": self.signer}
+        return {"commit": self.id, "author": self.author, "path": path, **signed}
+
+    def __str__(self) -> str:
+        """Return which it is, of whom and what for, in words."""
+        signed = "" if self.signer is None else f", signed by {self.signer}"
+        return f"{self.short} by {self.author}{signed} ({self.subject})"
 
     @property
     def short(self) -> str:

@@ -11,17 +11,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.core.clock import Clock
+from reconciler.core.commits import Commit
 from reconciler.core.errors import RefusedError, RolledBackError, StellwerkError
 from reconciler.core.intents import MOST_QUARANTINED, Document, Given, Intents, IntentStore, Quarantined
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """The node file as it was read last: a document, or what is wrong with it. ``name`` is its path."""
+    """The node file as it was read last: a document, or what is wrong with it. ``name`` is its path.
+
+    ``commit`` is the one that the problem is of, where it is one's.
+    """
 
     name: str | None = None
     document: Document | None = None
     problem: str | None = None
+    commit: Commit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,14 @@ class Custody:
         given = self.intents.given
         if given is not None and file.document is not None and file.document.digest != given.instead_of:
             self._save_in_any_case(replace(self.intents, given=None))
+        if file.document is not None and file.document.commit is not None:
+            self._follow_commit(file.document)
+
+    def _follow_commit(self, document: Document) -> None:
+        """Take note of the newest commit by which what is held is asked for."""
+        held = self.held()
+        if held is not None and held.digest == document.digest and held.commit != document.commit:
+            self._save_in_any_case(self.intents.said_by(document))
 
     def candidate(self) -> Document | None:
         """Return the document that the node is asked to be held at, before it is asked whether that may be.

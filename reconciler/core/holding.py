@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from intent.offers import Offer
 from intent.problems import IntentError
@@ -16,7 +16,7 @@ from reconciler.core.live_references import LiveReferences
 from reconciler.core.offers import OfferBook
 from reconciler.core.reconcile import Look, Rounds, check_nothing_in_the_way
 from reconciler.core.schedule import DirtySet
-from reconciler.core.telling import Telling
+from reconciler.core.telling import Telling, commit_facts
 from reconciler.core.wanted import NOTHING, Wanted
 
 
@@ -83,10 +83,10 @@ class Holding:
                 self._custody.refuse(candidate, str(exc), passing=_passes(exc))
                 if (told := (candidate.digest, str(exc))) != self._told_refusal:
                     self._told_refusal = told
-                    self._telling.tell("refused", because="a new intent", digest=candidate.digest, outcome=str(exc))
+                    self._telling.tell("refused", because="a new intent", outcome=str(exc), **_named(candidate))
         elif trial is not None and candidate is not None and self._custody.returns_to(candidate) and may_change:
             self._custody.abandon()
-            self._telling.tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
+            self._telling.tell("abandoned", because="another intent is asked for", **_named(trial.document))
         held = self._custody.held()
         if held is not None:
             try:
@@ -151,16 +151,14 @@ class Holding:
                 )
             if blind:
                 # To go back to nothing would take away what the node is reached by.
-                self._telling.tell(
-                    "not armed", because="what the node was held at is not known", digest=document.digest
-                )
+                self._telling.tell("not armed", because="what the node was held at is not known", **_named(document))
                 self._custody.adopt(document, given)
             else:
                 self._custody.arm(document, given, seconds)
         else:
             self._custody.adopt(document, given)
         if trial is not None and trial.document.digest != document.digest:
-            self._telling.tell("abandoned", because="another intent is asked for", digest=trial.document.digest)
+            self._telling.tell("abandoned", because="another intent is asked for", **_named(trial.document))
         self._before = self.wanted
         self.not_undone, self._custody.to_undo = None, None
         self._take(wanted)
@@ -168,6 +166,9 @@ class Holding:
         self._begin()
         if self._custody.intents.trial is not None:
             self._telling.tell("armed", because="a new intent", outcome=f"undone in {seconds:g} s unless confirmed")
+        elif document.commit is not None:
+            # Whoever asks who wanted what finds it here, though nothing was left to do.
+            self._telling.tell("adopted", because="a new commit", outcome=document.commit.subject)
         return seen
 
     def _interpreted(self, document: Document) -> Wanted:
@@ -179,7 +180,7 @@ class Holding:
             return
         if self.not_undone is None or self.not_undone.digest != undone.digest:
             because = "it is not known what the intent before it asks for"
-            self._telling.tell("not undone", because=because, digest=undone.digest, outcome=why)
+            self._telling.tell("not undone", because=because, outcome=why, **_named(undone))
         self.not_undone = NotUndone(undone.digest, why)
 
     def _hold_at(self, wanted: Wanted | None) -> None:
@@ -196,16 +197,29 @@ class Holding:
 
     def _take(self, wanted: Wanted | None) -> None:
         self.wanted = wanted
-        document = None if wanted is None else wanted.document
-        self._telling.concern("" if wanted is None else wanted.node, None if document is None else document.digest)
+        self.concern()
         for told in self.offers.take(() if wanted is None else wanted.offers):
             self._telling.tell(**told)
+
+    def concern(self) -> None:
+        """Have told from now on of what the node is held at."""
+        wanted, held = self.wanted, self._custody.held()
+        document = None if wanted is None else wanted.document
+        if document is not None and held is not None and held.digest == document.digest:
+            # The same words may have come again, of another commit.
+            document = held
+        self._telling.concern("" if wanted is None else wanted.node, document)
 
     def _begin(self) -> None:
         """Begin with another intent: what failed under the last one says nothing."""
         self._rounds.begin()
         self._telling.begin()
         self._checks.begin()
+
+
+def _named(document: Document) -> dict[str, Any]:
+    """Return what tells of a document that the node is not held at."""
+    return {"digest": document.digest, **commit_facts(document)}
 
 
 def _passes(error: Exception) -> bool:

@@ -7,10 +7,11 @@ enforced. Every transition is one value, which a store writes in one step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from reconciler.core.clock import Clock
+from reconciler.core.commits import Commit
 
 MOST_QUARANTINED = 32
 """How many digests are remembered; the oldest is forgotten first."""
@@ -18,11 +19,15 @@ MOST_QUARANTINED = 32
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A node file as it was read. ``digest`` is that of what it means: comments and layout do not change it."""
+    """A node file as it was read. ``digest`` is that of what it means: comments and layout do not change it.
+
+    ``commit`` is the one that it was read of, ``None`` for a file. Another commit does not make it another document.
+    """
 
     name: str
     text: str
     digest: str
+    commit: Commit | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,18 @@ class Intents:
     trial: Trial | None = None
     quarantine: tuple[Quarantined, ...] = ()
     given: Given | None = None
+
+    def said_by(self, document: Document) -> Intents:
+        """Return the intents with what is held said to be of the document's commit, where it means the same."""
+
+        def of_commit(one: Document | None) -> Document | None:
+            same = one is not None and one.digest == document.digest
+            return replace(one, commit=document.commit) if same and one is not None else one
+
+        trial = self.trial
+        if trial is not None and (tried := of_commit(trial.document)) is not None:
+            trial = replace(trial, document=tried)
+        return replace(self, adopted=of_commit(self.adopted), good=of_commit(self.good), trial=trial)
 
     def quarantined(self, digest: str) -> Quarantined | None:
         """Return why a digest is not to be tried, ``None`` when it may be."""

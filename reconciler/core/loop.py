@@ -22,6 +22,7 @@ from reconciler.core.backend import Backend, News
 from reconciler.core.check_schedule import CheckSchedule
 from reconciler.core.checks import CheckResult
 from reconciler.core.clock import Clock
+from reconciler.core.commits import Commit
 from reconciler.core.custody import Custody, FileState
 from reconciler.core.errors import RefusedError, StellwerkError
 from reconciler.core.history import History
@@ -35,7 +36,7 @@ from reconciler.core.permission import Mode, Permission
 from reconciler.core.reconcile import Look, Round, Rounds
 from reconciler.core.retries import Random
 from reconciler.core.suspension import SuspensionStore
-from reconciler.core.telling import Telling, log
+from reconciler.core.telling import Telling, commit_facts, log
 from reconciler.core.wanted import Checker, Interpreter, Wanted
 from reconciler.core.work import Work
 
@@ -78,7 +79,9 @@ class Loop:
         self.troubles: dict[str, str] = {}
         self.services: tuple[Mapping[str, Any], ...] = ()
         """How what runs beside the loop is, as the status shows it; who runs it says so."""
-        self.sync, self.health = Axis(), Axis()
+        self.git: Mapping[str, Any] | None = None
+        """How the repository is that the node file comes from, ``None`` for a file; who fetches from it says so."""
+        self.sync, self.health, self.behind = Axis(), Axis(), Axis()
         self.notices = Notices()
         self.work = Work()
         self.before_a_round: Callable[[], None] = lambda: None
@@ -92,12 +95,19 @@ class Loop:
         """Say which tables have no news, so that they are looked at by the clock."""
         self.agenda.tables_without_news(tables)
 
-    def give_file(self, name: str, document: Document | None, problem: str | None = None) -> None:
-        """Say what the node file holds now: a document, or what is wrong with it, which changes nothing."""
+    def give_file(
+        self, name: str, document: Document | None, problem: str | None = None, commit: Commit | None = None
+    ) -> None:
+        """Say what the node file holds now: a document, or what is wrong with it, which changes nothing.
+
+        ``commit`` is the one that has what is wrong.
+        """
         before = self.custody.file
-        self.custody.take_file(FileState(name, document, problem))
+        self.custody.take_file(FileState(name, document, problem, commit))
+        self.holding.concern()
         if problem is not None and problem != before.problem:
-            self.telling.tell("refused", because="the node file cannot be used", outcome=problem)
+            told = {} if commit is None else commit.facts(name)
+            self.telling.tell("refused", **{"because": "the node file cannot be used", "outcome": problem, **told})
         if problem is None and before.problem is not None:
             self.telling.tell("accepted", because="the node file can be used again")
         if document is not None and document != before.document:
@@ -140,7 +150,7 @@ class Loop:
         """Keep what is on trial. Raises RefusedError, other StellwerkErrors where the disk fails."""
         self.permission.check_not_reporting()
         document = self.custody.confirm()
-        self.telling.tell("confirmed", because=because, digest=document.digest)
+        self.telling.tell("confirmed", because=because, digest=document.digest, **commit_facts(document))
         self.agenda.dirty.mark_all("confirmed")
 
     def roll_back(self, because: str = "rolled back by hand") -> None:
@@ -148,7 +158,9 @@ class Loop:
         self.permission.check_not_reporting()
         trial = self.custody.intents.trial
         self.custody.roll_back(because)
-        self.telling.tell("rolled back", because=because, digest=None if trial is None else trial.document.digest)
+        undone = None if trial is None else trial.document
+        digest = None if undone is None else undone.digest
+        self.telling.tell("rolled back", because=because, digest=digest, **commit_facts(undone))
         self.checks.after_roll_back = True
         # Checks that are under way say nothing about what is held from now on.
         self.checks.drop()
@@ -277,6 +289,7 @@ class Loop:
         self._take_notices(wall)
         reasons = status.reasons(self)
         self.sync.become(status.sync(self), wall)
+        self.behind.become("behind" if status.behind(self) else "level", wall)
         self.holding.offers.note(self.seen, wall)
         self.health.become("degraded" if reasons else "healthy", wall)
         now = (self.sync.value, self.health.value)

@@ -36,6 +36,8 @@ def reasons(loop: Loop) -> list[str]:
     found = list(loop.troubles.values())
     found += filter(None, (loop.permission.problem, loop.references.problem, custody.unsaved))
     found += filter(None, (loop.rounds.unrecorded, loop.telling.problem))
+    if loop.git is not None and loop.git["problem"]:
+        found.append(f"git: {loop.git['problem']}")
     if custody.file.problem is not None:
         found.append(f"the node file cannot be used: {custody.file.problem}")
     if custody.refusal is not None:
@@ -105,6 +107,7 @@ def standing(loop: Loop) -> dict[str, Any]:
             "reasons": why[:MOST_OBJECTS],
         },
         "intent": _intent(loop),
+        "git": _git(loop),
         "trial": _trial(loop),
         "objects": list(islice(_objects(loop), MOST_OBJECTS)),
         "offers": loop.holding.offers.shown(loop.seen),
@@ -143,6 +146,7 @@ def _intent(loop: Loop) -> dict[str, Any]:
         "problem": custody.file.problem,
         "refused": _why_refused(custody),
         "held": None if held is None else held.digest,
+        "commit": None if held is None or held.commit is None else held.commit.to_json(),
         "tried": None if candidate is None else candidate.digest,
         "by_hand": intents.given is not None and candidate is intents.given.document,
         "not_undone": _not_undone(loop),
@@ -152,6 +156,29 @@ def _intent(loop: Loop) -> dict[str, Any]:
             {"digest": one.digest, "since": round(one.since, 3), "reason": one.reason} for one in intents.quarantine
         ],
     }
+
+
+def behind(loop: Loop) -> str:
+    """Return why the node is not held at what its file asks for, nothing where it is."""
+    custody = loop.custody
+    asked, held = custody.file.document, custody.held()
+    if custody.file.problem is not None:
+        return custody.file.problem
+    if asked is None or (held is not None and held.digest == asked.digest):
+        return ""
+    if (why := _why_refused(custody)) is not None:
+        return why
+    if custody.candidate() is not asked:
+        return "another document was given by hand, and counts until the node file changes"
+    return "it is not carried out yet" if loop.permission.granted else "nothing may be changed now"
+
+
+def _git(loop: Loop) -> dict[str, Any] | None:
+    """Return how the repository is, and how far behind it the node is; ``None`` for a node that follows a file."""
+    if loop.git is None:
+        return None
+    why = behind(loop)
+    return {**loop.git, "behind": {"since": round(loop.behind.wall, 3), "reason": why} if why else None}
 
 
 def _not_undone(loop: Loop) -> dict[str, Any] | None:

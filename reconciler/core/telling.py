@@ -12,6 +12,7 @@ from reconciler.core.apply import Result
 from reconciler.core.clock import Clock
 from reconciler.core.errors import StellwerkError
 from reconciler.core.history import History, fact_of
+from reconciler.core.intents import Document
 from reconciler.core.reconcile import Round, Rounds
 
 MOST_RECENT = 20
@@ -29,8 +30,15 @@ log = logging.getLogger("stellwerk")
 log.addHandler(logging.NullHandler())
 
 
+def commit_facts(document: Document | None) -> dict[str, Any]:
+    """Return what is told of the commit that a document was read of, nothing where it was read of a file."""
+    return {} if document is None or document.commit is None else document.commit.facts(document.name)
+
+
 class Telling:
     """Tells facts: an ``event``, the node, the digest of what it is held at, and what belongs to the event.
+
+    Where that was read of a commit, it is told too: who asked for what. An event of another digest tells its own.
 
     A history that cannot be written keeps nothing from being done: ``problem`` is why, ``None`` when it could last.
     """
@@ -41,6 +49,7 @@ class Telling:
         self._failures: set[tuple[Any, str]] = set()
         self._node = ""
         self._digest: str | None = None
+        self._commit: dict[str, Any] = {}
         self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
         self.problem: str | None = None
         self.recent.extend(map(fact_of, self.recall(MOST_RECENT)))
@@ -57,13 +66,15 @@ class Telling:
         """Begin with another intent: what fails in the same way as under the last one is told again."""
         self._failures.clear()
 
-    def concern(self, node: str, digest: str | None) -> None:
+    def concern(self, node: str, document: Document | None) -> None:
         """Tell of this node, held at this document, from now on."""
-        self._node, self._digest = node, digest
+        self._node, self._digest = node, None if document is None else document.digest
+        self._commit = commit_facts(document)
 
     def tell(self, event: str, **told: Any) -> None:
         """Write down what happened."""
-        fact = {"event": event, "node": self._node, "digest": self._digest, **told}
+        commit = {} if {"digest", "commit"} & told.keys() else self._commit
+        fact = {"event": event, "node": self._node, "digest": self._digest, **commit, **told}
         wall = self._clock.wall()
         level = logging.WARNING if event in _WORRYING else logging.INFO
         log.log(level, "%s", event, extra={"fact": fact})

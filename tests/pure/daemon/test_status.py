@@ -29,12 +29,25 @@ EVERYTHING: dict[str, Any] = {
         "problem": "it is\nbad",
         "refused": None,
         "held": "a" * 64,
+        "commit": {
+            **{"id": "e" * 40, "author": "Ada\x1b <ada@example.org>", "subject": "Kiel\nmoves", "committed": 1.8e9},
+            "signer": "Ada",
+        },
         "tried": "b" * 64,
         "by_hand": False,
         "not_undone": None,
         "good": "c" * 64,
         "good_since": 1.8e9,
         "quarantine": [{"digest": "d" * 64, "since": 1.8e9, "reason": "not confirmed\nin time"}],
+    },
+    "git": {
+        **{"url": "https://ada:***@example.org/fleet.git", "branch": "main", "path": "rendered/roof-1.yaml"},
+        "newest": {
+            **{"id": "f" * 40, "author": "Bob <bob@example.org>", "subject": "A typo", "committed": 1.8e9},
+            "signer": None,
+        },
+        **{"newest_since": 1.8e9, "fetched": 1.8e9, "problem": "no route\nto host", "problem_since": 1.8e9},
+        "behind": {"since": 1.8e9, "reason": "rendered/roof-1.yaml:3:1: bad\n  x"},
     },
     "trial": {"digest": "b" * 64, "since": 1.8e9, "seconds_left": 61.2, "confirmed_by": "hand"},
     "objects": [

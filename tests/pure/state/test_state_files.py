@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from intent.resources.resource import Key
 from reconciler.backends.state_folder import MOST_SET_ASIDE, StateFolder
+from reconciler.core.commits import Commit
 from reconciler.core.errors import DamagedStateError, StellwerkError
 from reconciler.core.intents import Document, Given, Intents, Quarantined, Trial
 from reconciler.core.inventory import Inventory
@@ -27,7 +28,8 @@ from tests.pure.loop.rig import FakeClock
 from tests.pure.state.dying import ends_at_call
 
 GOOD = Document("node.yaml", "version: 1\nnode: a  # Straße\n", "1" * 64)
-OTHER = Document("-", "version: 1\r\nnode: b\n\udc80", "2" * 64)
+COMMIT = Commit("4" * 40, "Ada <ada@example.org>", "Kiel moves", 1.7e9, "ada")
+OTHER = Document("-", "version: 1\r\nnode: b\n\udc80", "2" * 64, COMMIT)
 INTENTS = Intents(
     adopted=GOOD,
     good=GOOD,
@@ -242,6 +244,21 @@ def test_another_shape_is_damaged_although_the_checksum_is_right(
     with pytest.raises(DamagedStateError, match=name) as caught:
         kept.load(folder)
     assert "move the file away" in str(caught.value).lower()
+
+
+def test_the_commit_of_a_document_is_kept(folder: StateFolder) -> None:
+    folder.save_intents(INTENTS)
+    found = folder.load_intents()
+    assert found.adopted is not None
+    assert found.adopted.commit is None
+    assert found.trial is not None
+    assert found.trial.document.commit == COMMIT
+
+
+def test_what_came_of_no_commit_is_written_as_earlier_versions_read_it(folder: StateFolder) -> None:
+    folder.save_intents(Intents(adopted=GOOD))
+    written = json.loads((folder.folder / "intents.json").read_text())
+    assert written["adopted"].keys() == {"name", "text", "digest"}
 
 
 def test_what_somebody_wrote_with_care_is_loaded(folder: StateFolder) -> None:
