@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from intent.document import Node
-from intent.expansion import offers, references
+from intent.expansion import offers
 from intent.fencing import fences
 from intent.problems import IntentError
-from intent.resources.file import file_key
+from intent.resources.file import KeyFile
 from intent.resources.resource import Key, Resource
 from reconciler.core.audit import Finding, NodeAudit, Severity, State
 from reconciler.core.auditing import Case, Found, differences, unmanaged
@@ -23,7 +23,7 @@ from reconciler.services.audit_places import file_of, places
 from reconciler.services.audit_references import Asked, asked
 from reconciler.services.audit_rules import rules
 from reconciler.services.audit_topology import exits, links
-from reconciler.services.snapshots import digest_of, key_files, words_of
+from reconciler.services.snapshots import digest_of, words_of
 
 MOST_FINDINGS = 2000
 """How many findings of one node are told; of the others it is only said how many there are."""
@@ -71,7 +71,7 @@ def _audited(node: Node, snapshot: Snapshot, seen: str, stale: str, file: str) -
     plan = _certain(diff(desired, observation), intent)
     offered = offers(node, intent.values)
     fenced = frozenset(fences(node, intent.values))
-    files = frozenset(map(file_key, key_files(references(node))))
+    files = frozenset(key for view in observation.tables if view.name == KeyFile.table for key in view.resources)
     doubtful = {key.space for key in intent.doubtful}
     case = Case(desired, observation, plan, fenced, offered, files, doubtful)
     found = [*_found(case, node), *_told(snapshot, node)]
@@ -153,7 +153,9 @@ def _placed(found: Sequence[Found], node: Node, intent: Asked) -> list[Finding]:
     order = list(Severity)
     ranked = sorted(found, key=lambda one: order.index(one.finding.severity))
     kept = ranked[:MOST_FINDINGS]
-    where = places(node, intent.values, {key for one in kept if (key := one.key) is not None and key in intent.desired.by_key})
+    where = places(
+        node, intent.values, {key for one in kept if (key := one.key) is not None and key in intent.desired.by_key}
+    )
     findings = [
         one.finding if one.key is None or one.key not in where else replace(one.finding, place=where[one.key])
         for one in kept

@@ -16,12 +16,20 @@ from intent.document import Node
 from intent.expansion import references
 from intent.loading import loads
 from intent.problems import IntentError
-from intent.references import PresharedKeyFile, PrivateKeyFile, Reference, ResolvedKey
+from intent.references import (
+    AgePresharedKey,
+    AgePrivateKey,
+    PresharedKeyFile,
+    PrivateKeyFile,
+    Reference,
+    ResolvedKey,
+)
 from intent.resources.file import KeyFile
 from intent.resources.nftables_table import NftTable
 from intent.resources.route import Route
 from intent.resources.sysctl import Sysctl
 from intent.resources.wireguard_peer import WireGuardPeer
+from reconciler.backends.age_files import identity_path
 from reconciler.backends.references import Resolvers
 from reconciler.core.backend import Partitions
 from reconciler.core.commits import Commit
@@ -107,11 +115,6 @@ def of_file(path: Path) -> Snapshot:
         raise DamagedSnapshotError(f"{path}: {exc}") from exc
 
 
-def key_files(wanted: Iterable[Reference[Any]]) -> Iterable[str]:
-    """Return the paths of the files that hold keys."""
-    return (one.path for one in wanted if isinstance(one, PrivateKeyFile | PresharedKeyFile))
-
-
 def digest_of(node: Node) -> str:
     """Return the digest of what a node's document means."""
     return digest(node)
@@ -158,13 +161,16 @@ def _resolved(resolvers: Resolvers, wanted: Iterable[Reference[Any]]) -> _Known:
 
 def _besides(wanted: Iterable[Reference[Any]]) -> Mapping[str, Partitions]:
     """Return what is looked at for the sake of safety, whatever the intent asks for."""
-    keys = frozenset(key_files(wanted))
+    wanted = tuple(wanted)
+    keys = {one.path for one in wanted if isinstance(one, PrivateKeyFile | PresharedKeyFile)}
+    if any(isinstance(one, AgePrivateKey | AgePresharedKey) for one in wanted):
+        keys.add(str(identity_path()))
     return {
         Route.table: None,
         WireGuardPeer.table: None,
         NftTable.table: frozenset({NftTable().partition()}),
         Sysctl.table: frozenset(FORWARDING),
-        KeyFile.table: keys,
+        KeyFile.table: frozenset(keys),
     }
 
 

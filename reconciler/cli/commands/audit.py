@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import Duration, state_option
+from reconciler.cli.options import Duration, identity_option, state_option
 
 if TYPE_CHECKING:
     from reconciler.core.audit import Audit, NodeAudit
@@ -34,6 +34,7 @@ Examples:
     type=click.Path(allow_dash=True, dir_okay=False, path_type=Path),
     help="Where to write it, else the output.",
 )
+@identity_option
 @state_option
 def command(
     file: str | None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import state_option
+from reconciler.cli.options import identity_option, state_option
 
 
 @click.command(
@@ -24,6 +24,7 @@ Examples:
     default="-",
     help="Where to write it, with mode 0600, whole or not at all; - is the output.  [default: -]",
 )
+@identity_option
 @state_option
 def command(file: str | None, out: Path, state_folder: Path) -> int:
     """Write down what this node really has, as JSON for `stellwerk audit --snapshot`. Changes nothing.

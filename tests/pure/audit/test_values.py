@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intent.references import AgePrivateKey, PrivateKeyFile, Reference
 from intent.resources import kinds
 from intent.resources.file import File, marked
 from intent.resources.resource import Resource
 from intent.resources.wireguard_device import WireGuardDevice
 from intent.resources.wireguard_peer import WireGuardPeer
 from intent.secrets import PresharedKey, PrivateKey, Secret
+from reconciler.backends.references import Resolvers
 from reconciler.core.snapshot_values import MisfitError, form
+from reconciler.services.snapshot_references import spelled
 
 KINDS = [kind for members in kinds().values() for kind in members]
 for secret in (PrivateKey, PresharedKey):
@@ -82,3 +85,17 @@ def test_what_does_not_fit_is_refused_with_its_place(told: Any, said: str) -> No
     with pytest.raises(MisfitError) as caught:
         form(WireGuardDevice).read(told)
     assert said in f"{caught.value.path} {caught.value.message}"
+
+
+def test_the_values_of_all_references_can_be_told() -> None:
+    Resolvers()
+    hints = {kind: get_args(base)[0] for kind in Reference.__subclasses__() for base in kind.__orig_bases__}  # type: ignore[attr-defined]
+    assert {AgePrivateKey, PrivateKeyFile} <= hints.keys()
+    for kind, hint in hints.items():
+        assert form(hint), kind
+
+
+def test_a_reference_to_what_is_encrypted_is_told_by_a_digest() -> None:
+    assert "c2VjcmV0" not in spelled(AgePrivateKey("c2VjcmV0"))
+    assert spelled(AgePrivateKey("c2VjcmV0")) != spelled(AgePrivateKey("b3RoZXI="))
+    assert spelled(PrivateKeyFile("/a", generate=True)) != spelled(PrivateKeyFile("/b", generate=True))
