@@ -12,6 +12,7 @@ from intent.offers import Offer
 from intent.references import Reference, References
 from intent.resources.resource import Key, Resource
 from intent.services import Service
+from intent.shares import Share
 from intent.tree import Path
 
 if TYPE_CHECKING:
@@ -97,3 +98,5 @@ class Feature(Generic[M]):
     """The keys of what must be there before the node forwards packets, and goes after it has stopped."""
     services: Callable[[M, Node, References], Iterable[Service]] = nothing
     """What is to run beside the loop that keeps the node; each name once on a node."""
+    shares: Callable[[M, Node], Iterable[Share]] = nothing
+    """What of it concerns the other nodes of a fleet."""

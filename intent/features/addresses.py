@@ -13,6 +13,7 @@ from intent.fields import InterfaceAddress, InterfaceName
 from intent.references import References
 from intent.resources.address import Address
 from intent.resources.resource import Resource
+from intent.shares import Share, address_shares
 from intent.tree import Path
 from intent.validation import Model
 
@@ -58,6 +59,12 @@ def holds(addresses: Addresses, node: Node) -> Iterator[Holding]:
         yield from address_holdings((number, "addresses"), entry.interface, entry.addresses)
 
 
+def shares(addresses: Addresses, node: Node) -> Iterator[Share]:
+    """Yield the addresses: two nodes have none in common."""
+    for number, entry in enumerate(addresses.root):
+        yield from address_shares((number, "addresses"), entry.addresses)
+
+
 def expand(addresses: Addresses, node: Node, references: References) -> Iterator[Resource]:
     """Yield the addresses."""
     for entry in addresses.root:
@@ -71,4 +78,5 @@ FEATURE = Feature(
     "they are made.",
     holds=holds,
     expand=expand,
+    shares=shares,
 )

@@ -28,6 +28,7 @@ from intent.resources.babel_configuration import ExitMetric
 from intent.resources.resource import Key, Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, PROTOCOL_HELD, Route
 from intent.resources.rule import Rule
+from intent.shares import Leaving, Prefixed, Share
 from intent.special_purpose import unrouted
 from intent.tree import Path
 from intent.uplinks import made_by
@@ -329,6 +330,15 @@ def offers(exit_: Exit, node: Node, references: References) -> Iterator[Offer]:
         yield Offer("exit", str(entry.prefix), keys, fitness.withheld(references), str(prefix))
 
 
+def shares(exit_: Exit, node: Node) -> Iterator[Share]:
+    """Yield that it is an exit, and the prefixes; of delegated ones nothing is known."""
+    if exit_.prefixes:
+        yield Leaving(())
+    for number, entry in enumerate(exit_.prefixes):
+        if isinstance(entry.prefix, IPv6Network):
+            yield Prefixed(("prefixes", number, "prefix"), "exit prefix", str(entry.prefix), entry.shared)
+
+
 def fences(exit_: Exit, node: Node, references: References) -> Iterator[Key]:
     """Yield the keys of the rules around the prefixes."""
     yield from (one.key for one in expand(exit_, node, references) if isinstance(one, Rule))
@@ -344,4 +354,5 @@ FEATURE = Feature(
     references=references,
     offers=offers,
     fences=fences,
+    shares=shares,
 )

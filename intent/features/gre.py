@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field, RootModel
@@ -23,10 +24,14 @@ from intent.fields import (
 from intent.references import References
 from intent.resources.gre_link import GreLink
 from intent.resources.resource import Resource
+from intent.shares import Share, Tunnelling, Unique, address_shares
 from intent.validation import Model
 
 if TYPE_CHECKING:
     from intent.document import Node
+
+
+_TRANSLATED = tuple(map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")))
 
 
 class Tunnel(Model):
@@ -140,6 +145,29 @@ def holds(gre: Gre, node: Node) -> Iterator[Holding]:
         yield from address_holdings((number, "addresses"), tunnel.name, tunnel.addresses)
 
 
+def shares(gre: Gre, node: Node) -> Iterator[Share]:
+    """Yield the addresses, and each tunnel: its ends are nobody else's, and another node may be the other end."""
+    for number, tunnel in enumerate(gre.root):
+        yield from address_shares((number, "addresses"), tunnel.addresses)
+        key = "none" if tunnel.key is None else str(tunnel.key)
+        ends = f"{tunnel.mode} from {tunnel.local} to {tunnel.remote}"
+        if not _is_translated(tunnel.local):
+            yield Unique((number, "local"), "tunnel", ends if tunnel.key is None else f"{ends} key {key}")
+        yield Tunnelling(
+            (number,),
+            "tunnel",
+            str(tunnel.local),
+            str(tunnel.remote),
+            tunnel.name,
+            (("mode", tunnel.mode), ("key", key)),
+        )
+
+
+def _is_translated(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address is translated on its way, so that others may have it too (RFC 1918, RFC 6598)."""
+    return isinstance(address, IPv4Address) and any(address in network for network in _TRANSLATED)
+
+
 def _encapsulation_limit(tunnel: Tunnel) -> int | Literal["none"] | None:
     """Return the limit; over IPv4 there is no such thing. 4 is the default of RFC 2473, section 6.6."""
     if tunnel.encapsulation_limit is None and tunnel.mode.startswith("ip6"):
@@ -172,4 +200,5 @@ FEATURE = Feature(
     check=check,
     holds=holds,
     expand=expand,
+    shares=shares,
 )

@@ -42,6 +42,7 @@ from intent.references import Reference, References
 from intent.resources.address import Address
 from intent.resources.resource import Resource
 from intent.resources.wireguard_names import key_bytes
+from intent.shares import Meeting, Share, UniqueAtHost, said
 from intent.validation import Model
 from intent.wireguard_interfaces import InterfaceWish, PeerWish, PresharedKey, PrivateKey, generate_conflicts
 
@@ -210,6 +211,28 @@ def references(links: Links, node: Node) -> Iterator[Reference[Any]]:
         yield from links.wish(peer, "").references()
 
 
+def shares(links: Links, node: Node) -> Iterator[Share]:
+    """Yield the ports, and the links, which the nodes at their other ends have too."""
+    for number, peer in enumerate(links.peers):
+        if peer.listen_port is not None:
+            yield UniqueAtHost(("peers", number, "listen_port"), "UDP port", peer.listen_port)
+        yield Meeting(
+            ("peers", number),
+            "link",
+            FEATURE.name,
+            peer.public_key,
+            peer.node,
+            None,
+            peer.listen_port,
+            None if peer.endpoint is None else (peer.endpoint.host, peer.endpoint.port),
+            (
+                ("mtu", str(links.mtu)),
+                ("ipv4", said(peer.ipv4)),
+                ("preshared_key", said(peer.preshared_key is not None)),
+            ),
+        )
+
+
 def expand(links: Links, node: Node, references: References) -> Iterator[Resource | Batch[Any]]:
     """Yield an interface per peer, its address, and its place in the mesh.
 
@@ -243,4 +266,5 @@ FEATURE = Feature(
     holds=holds,
     references=references,
     expand=expand,
+    shares=shares,
 )

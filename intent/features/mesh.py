@@ -22,6 +22,7 @@ from intent.resources.resource import Key, Resource
 from intent.resources.rule import TABLE_MAIN, Rule
 from intent.resources.sysctl import Sysctl
 from intent.resources.sysctl import key as sysctl_key
+from intent.shares import Member, Share, Speaking
 from intent.uplinks import UplinkAddresses, uplink_addresses
 from intent.validation import Model
 
@@ -174,6 +175,13 @@ def holds(mesh: Mesh, node: Node) -> Iterator[Holding]:
         yield Holding(("interfaces", number, "name"), "mesh interface", interface.name)
 
 
+def shares(mesh: Mesh, node: Node) -> Iterator[Share]:
+    """Yield that the node is in the mesh, and where it speaks to it."""
+    yield Member((), bool(mesh.exits))
+    for number, interface in enumerate(mesh.interfaces):
+        yield Speaking(("interfaces", number, "name"), interface.name)
+
+
 def expand(mesh: Mesh, node: Node, references: References) -> Iterator[Resource]:
     """Yield forwarding, the rules that keep the mesh apart, and all that babeld is to know.
 
@@ -322,4 +330,5 @@ FEATURE = Feature(
     references=lookups,
     expand=expand,
     fences=_fences,
+    shares=shares,
 )

@@ -23,6 +23,7 @@ from intent.resources.babel_announcement import BabelAnnouncement
 from intent.resources.resource import Key, Resource
 from intent.resources.route import ANYWHERE, PROTOCOL_ANNOUNCED, Route
 from intent.resources.rule import Rule
+from intent.shares import Prefixed, Share, Unique
 from intent.validation import Model
 
 if TYPE_CHECKING:
@@ -229,6 +230,16 @@ def lookups(networks: Networks, node: Node) -> Iterator[Reference[Any]]:
         yield own_addresses(mesh, node)
 
 
+def shares(networks: Networks, node: Node) -> Iterator[Share]:
+    """Yield the prefixes, and this node's addresses in them, as far as they are known before they are delegated."""
+    for number, network in enumerate(networks.root):
+        if isinstance(network.prefix, Delegated):
+            continue
+        yield Prefixed((number, "prefix"), "network", str(network.prefix), None)
+        if network.address is not None:
+            yield Unique((number, "address"), "address", str(network.address))
+
+
 def fences(networks: Networks, node: Node, references: References) -> Iterator[Key]:
     """Yield the keys of the rules that keep the networks' packets inside the mesh."""
     yield from (one.key for one in expand(networks, node, references) if isinstance(one, Rule))
@@ -244,4 +255,5 @@ FEATURE = Feature(
     references=lookups,
     expand=expand,
     fences=fences,
+    shares=shares,
 )

@@ -26,6 +26,7 @@ from intent.problems import IntentError, Problem
 from intent.references import Reference, References
 from intent.resources.resource import Resource
 from intent.resources.wireguard_names import key_text
+from intent.shares import Meeting, Share, UniqueAtHost, address_shares, said
 from intent.validation import Model
 from intent.wireguard_interfaces import InterfaceWish, PeerWish, PresharedKey, PrivateKey, generate_conflicts
 
@@ -190,6 +191,26 @@ def references(wireguard: WireGuard, node: Node) -> Iterator[Reference[Any]]:
         yield from interface.wish().references()
 
 
+def shares(wireguard: WireGuard, node: Node) -> Iterator[Share]:
+    """Yield addresses, ports, and the peers, who are nodes of the fleet or known to it."""
+    for number, interface in enumerate(wireguard.root):
+        yield from address_shares((number, "addresses"), interface.addresses)
+        if interface.listen_port is not None:
+            yield UniqueAtHost((number, "listen_port"), "UDP port", interface.listen_port)
+        for index, peer in enumerate(interface.peers):
+            yield Meeting(
+                (number, "peers", index),
+                "WireGuard peer",
+                interface.name,
+                peer.public_key,
+                None,
+                interface.name,
+                interface.listen_port,
+                None if peer.endpoint is None else (peer.endpoint.host, peer.endpoint.port),
+                (("preshared_key", said(peer.preshared_key is not None)),),
+            )
+
+
 def expand(wireguard: WireGuard, node: Node, references: References) -> Iterator[Resource | Batch[Any]]:
     """Yield the interfaces with their peers and addresses. Raises IntentError for a peer that is the node itself."""
     problems: list[Problem] = []
@@ -216,4 +237,5 @@ FEATURE = Feature(
     holds=holds,
     references=references,
     expand=expand,
+    shares=shares,
 )

@@ -19,6 +19,7 @@ import pydantic
 import ruamel.yaml
 
 import intent
+from intent.fleet import across
 from intent.fleet.repository import fleet_of, repository
 from intent.problems import IntentError, Problem
 from reconciler.backends.fleet_cache import Entry, FleetCache, cache_folder
@@ -121,6 +122,9 @@ class FleetRun:
         found = self.render(self.fleet.nodes, show)
         if (error := found.error()) is not None:
             raise error
+        between = across.check({name: across.from_json(entry.facts) for name, entry in found.entries.items()})
+        if between:
+            raise IntentError(between)
 
     def _made(self, names: Sequence[str], there: Mapping[str, str] | None) -> Iterator[tuple[str, _Made]]:
         def work(name: str) -> _Made:
@@ -133,7 +137,7 @@ class FleetRun:
         try:
             rendered = self.fleet.render(name)
             digest = digest_of(rendered.text.encode())
-            entry = Entry(rendered.inputs, self._key(rendered.inputs), digest, b"null")
+            entry = Entry(rendered.inputs, self._key(rendered.inputs), digest, across.to_json(across.facts(rendered)))
         except IntentError as exc:
             return _Made(problems=exc.problems, more=exc.more)
         return _Made(entry, None if there is None or there.get(name) == digest else rendered.text)
