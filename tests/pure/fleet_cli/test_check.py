@@ -70,6 +70,37 @@ def test_a_file_that_is_none_without_its_fleet_says_so(
     assert "part of a fleet" not in run("check", f"fleet/nodes/{ONE}.yaml").err
 
 
+def same_address(fleet: Path) -> None:
+    """Give two nodes the same number, and so the same address."""
+    one, other = (fleet / "nodes" / f"{name}.yaml" for name in (ONE, OTHER))
+    other.write_text(other.read_text().replace("number: 3", "number: 2"))
+    assert "number: 2" in one.read_text()
+
+
+def test_what_is_wrong_between_nodes_is_said_beside_what_is_wrong_with_one(fleet: Path, run: Run) -> None:
+    same_address(fleet)
+    for _ in range(2):
+        said = run("check", "--fleet", ".")
+        assert said.code == 3
+        assert f"node {OTHER} has the address fd00:6d65:7368::2 that node {ONE} has" in said.err
+    add(fleet / "nodes" / f"{node_name(3)}.yaml", "exitt: 1\n")
+    said = run("check", "--fleet", ".")
+    assert f"node {OTHER} has the address" in said.err
+    assert "did you mean `exit`?" in said.err
+
+
+def test_a_place_is_called_as_the_fleet_is(
+    fleet: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what is known of a node was found out from another folder."""
+    same_address(fleet)
+    assert run("check", "--fleet", ".").err.startswith("fleet.yaml:")
+    monkeypatch.chdir(tmp_path)
+    assert run("check", "--fleet", "fleet").err.startswith("fleet/fleet.yaml:")
+    monkeypatch.chdir(fleet / "nodes")
+    assert run("check", "--fleet", "..").err.startswith("../fleet.yaml:")
+
+
 def test_a_variable_that_nothing_uses_is_no_mistake_but_said(fleet: Path, run: Run) -> None:
     file = fleet / "fleet.yaml"
     file.write_text(file.read_text().replace("variables:\n", "variables:\n  forgotten: {type: text}\n"))
