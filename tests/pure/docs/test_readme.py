@@ -12,6 +12,7 @@ import click
 import pytest
 
 from intent.care import care
+from intent.fleet.repository import read_fleet
 from intent.loading import load
 from intent.resources.gre_link import GreLink
 from intent.resources.resource import Request
@@ -27,7 +28,7 @@ from tests.pure.docs.markdown import ROOT, blocks, links, rows
 README = ROOT / "README.md"
 LEFT_OUT = "[…]"
 SESSIONS = [block.text for block in blocks(README) if block.language == "console"]
-FIRST_NODE, STATS, CAREFUL_NODE = (block.text for block in blocks(README) if block.language == "yaml")
+FIRST_NODE, STATS, CAREFUL_NODE, FLEET, FLEET_NODE = (block.text for block in blocks(README) if block.language == "yaml")
 FILES = set(re.findall(r"`([\w./]+)`:\n\n```", README.read_text()))
 INSTALLATION = (
     "apt-get install ",
@@ -187,3 +188,12 @@ def test_what_it_touches_and_what_it_never_does_agree_with_the_features() -> Non
     touched, never = README.read_text().split("## What it touches")[1].split("It never touches:")
     assert "table inet stellwerk" in touched
     assert "a firewall of your own" in never.split("## Secrets")[0]
+
+
+def test_the_fleet_is_one(tmp_path: Path) -> None:
+    (tmp_path / "nodes").mkdir()
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    (tmp_path / "nodes" / "roof-1.yaml").write_text(FLEET_NODE)
+    rendered = read_fleet(str(tmp_path)).render("roof-1")
+    assert "fd00:6d65:7368::7/128" in rendered.text
+    assert rendered.node.name == "roof-1"
