@@ -28,7 +28,9 @@ from tests.pure.docs.markdown import ROOT, blocks, links, rows
 README = ROOT / "README.md"
 LEFT_OUT = "[…]"
 SESSIONS = [block.text for block in blocks(README) if block.language == "console"]
-FIRST_NODE, STATS, CAREFUL_NODE, FLEET, FLEET_NODE = (block.text for block in blocks(README) if block.language == "yaml")
+FIRST_NODE, STATS, CAREFUL_NODE, FLEET, FLEET_NODE = (
+    block.text for block in blocks(README) if block.language == "yaml"
+)
 FILES = set(re.findall(r"`([\w./]+)`:\n\n```", README.read_text()))
 INSTALLATION = (
     "apt-get install ",
