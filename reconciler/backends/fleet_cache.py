@@ -47,12 +47,15 @@ def cache_folder(variables: Mapping[str, str]) -> Path | None:
 
 
 class FleetCache:
-    """The entries of one fleet. ``made_by`` says which program, in all that its results depend on."""
+    """The entries of one fleet, by any text that tells it from others.
+
+    ``made_by`` says which program, in all that its results depend on.
+    """
 
     def __init__(self, folder: Path | None, fleet: str, made_by: str) -> None:
         self._folder = folder
         self._made_by = made_by
-        self._file = sha256(os.path.abspath(fleet).encode(errors="surrogateescape")).hexdigest()[:32] + _SUFFIX
+        self._file = sha256(fleet.encode(errors="surrogateescape")).hexdigest()[:32] + _SUFFIX
 
     def read(self) -> dict[str, Entry]:
         """Return the entries by node; none where they are missing, damaged, somebody else's, or of another program."""

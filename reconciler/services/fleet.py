@@ -6,6 +6,7 @@ kept about a node belongs to what it was made of, whoever writes to the files me
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -69,7 +70,8 @@ class FleetRun:
         self._contents: dict[str, bytes] = {}
         self._digests: dict[str, str] = {}
         self.fleet = fleet_of(replace(files, read=self._content))
-        self._cache = FleetCache(cache_folder(variables), folder, _made_by())
+        # Facts tell their places as messages do, from where the command is given.
+        self._cache = FleetCache(cache_folder(variables), f"{os.path.abspath(folder)}\0{files.at}", _made_by())
         self._known = self._cache.read()
 
     def _content(self, file: str) -> bytes:
@@ -118,13 +120,11 @@ class FleetRun:
         return found
 
     def check(self, show: Progress) -> None:
-        """Render all nodes and hold them beside each other. Raises IntentError with all that is wrong."""
+        """Render all nodes, hold those that are right beside each other. Raises IntentError with all that is wrong."""
         found = self.render(self.fleet.nodes, show)
-        if (error := found.error()) is not None:
-            raise error
         between = across.check({name: across.from_json(entry.facts) for name, entry in found.entries.items()})
-        if between:
-            raise IntentError(between)
+        if found.problems or between:
+            raise IntentError((*found.problems, *between), found.more)
 
     def _made(self, names: Sequence[str], there: Mapping[str, str] | None) -> Iterator[tuple[str, _Made]]:
         def work(name: str) -> _Made:
