@@ -49,7 +49,7 @@ class Follower:
 
     def reconcile(self) -> dict[str, Any]:
         """Have it fetched now, and return the status after that."""
-        self.stage.cli("reconcile")
+        print(self.stage.cli("reconcile"))
         return self.stage.status()
 
     def until(self, condition: Callable[[dict[str, Any]], Any], what: str) -> dict[str, Any]:
