@@ -10,7 +10,6 @@ from pathlib import Path
 from reconciler.backends.atomic_files import replace_file, sync_folder
 from reconciler.backends.state_folder_errors import refused
 from reconciler.backends.state_folder_files import (
-    ACCEPTED,
     DRAINS,
     FORMS,
     HEALTH,
@@ -27,7 +26,6 @@ from reconciler.core.drains import Drains
 from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
 from reconciler.core.known_health import KnownHealth
-from reconciler.core.pulls import Accepted
 from reconciler.core.suspension import Suspension
 
 MOST_SET_ASIDE = 3
@@ -97,14 +95,6 @@ class StateFolder:
     def save_health(self, health: KnownHealth) -> None:
         """Keep what is known of the things with checks."""
         self._write(HEALTH, health)
-
-    def load_accepted(self) -> Accepted | None:
-        """Return the commit that was accepted last of a repository, ``None`` when there is no file."""
-        return read(self.folder, ACCEPTED)
-
-    def save_accepted(self, accepted: Accepted) -> None:
-        """Keep the commit that was accepted so that it survives a crash from the moment this returns."""
-        self._write(ACCEPTED, accepted)
 
     def watched(self) -> bool:
         """Return whether a daemon runs, which keeps what is known of the things with checks current."""

@@ -18,7 +18,6 @@ from reconciler.core.errors import DamagedStateError, VersionError
 from reconciler.core.intents import Intents
 from reconciler.core.inventory import Inventory
 from reconciler.core.known_health import KnownHealth
-from reconciler.core.pulls import Accepted
 from reconciler.core.suspension import Suspension
 
 VERSION = 1
@@ -155,11 +154,4 @@ HEALTH: Form[KnownHealth] = Form(
     encode,
     lambda document: decode(KnownHealth, document),
 )
-ACCEPTED: Form[Accepted] = Form(
-    "git.json",
-    "It says which commit of the node's repository was accepted last. Put a copy back, or move the file away: the node "
-    "then takes the newest commit, whatever it was built on",
-    encode,
-    lambda document: decode(Accepted, document),
-)
-FORMS: tuple[Form[Any], ...] = (INVENTORY, INTENTS, SUSPENSION, DRAINS, HEALTH, ACCEPTED)
+FORMS: tuple[Form[Any], ...] = (INVENTORY, INTENTS, SUSPENSION, DRAINS, HEALTH)

@@ -18,7 +18,7 @@ from reconciler.services import applying, draining
 from reconciler.services.control_protocol import ending
 from reconciler.services.control_server import Job
 from reconciler.services.draining import Deed, DrainRequest
-from reconciler.services.intent_source import IntentSource
+from reconciler.services.node_files import NodeFiles
 
 
 class Commands:
@@ -30,7 +30,7 @@ class Commands:
     def __init__(
         self,
         loop: Loop,
-        files: IntentSource,
+        files: NodeFiles,
         store: DrainStore,
         ring: Callable[[], None],
         settle: Callable[[], None],
@@ -41,7 +41,6 @@ class Commands:
         self._ring, self._settle, self._publish = ring, settle, publish
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._waiting: list[tuple[Job, Document]] = []
-        self._reconciling: list[Job] = []
         self._door = threading.Lock()
         self._closed = False
 
@@ -59,14 +58,6 @@ class Commands:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._carry_out(self._jobs.get_nowait())
-        self._go_on_reconciling()
-
-    def _go_on_reconciling(self) -> None:
-        """Carry out what has waited for the intent to be read."""
-        if self._reconciling and not self._files.busy:
-            waiting, self._reconciling = self._reconciling, []
-            for job in waiting:
-                self._do(job, self._reconciled)
 
     @property
     def someone_waits(self) -> bool:
@@ -96,8 +87,6 @@ class Commands:
             job.fail(
                 StellwerkError("the daemon ends while this is on trial; `stellwerk status` says what there is now")
             )
-        for job in self._reconciling:
-            job.fail(ending())
         self._waiting.clear()
         with contextlib.suppress(queue.Empty):
             while True:
@@ -115,9 +104,7 @@ class Commands:
             "drain": lambda job: self._drain(job, draining.drain),
             "undrain": lambda job: self._drain(job, draining.undrain),
         }
-        self._do(job, deeds.get(job.command))
-
-    def _do(self, job: Job, deed: Callable[[Job], dict[str, Any] | None] | None) -> None:
+        deed = deeds.get(job.command)
         try:
             if deed is None:
                 raise RefusedError(f"the daemon knows no command {job.command[:40]!r}")
@@ -164,14 +151,8 @@ class Commands:
         self._loop.resume()
         return self._status_after_a_turn()
 
-    def _reconcile(self, job: Job) -> dict[str, Any] | None:
+    def _reconcile(self, job: Job) -> dict[str, Any]:
         self._files.read()
-        if self._files.busy:
-            self._reconciling.append(job)
-            return None
-        return self._reconciled(job)
-
-    def _reconciled(self, job: Job) -> dict[str, Any]:
         if job.request.get("allow_deletes"):
             self._loop.allow_deletes()
         else:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reconciler.backends.bell import Bell
 from reconciler.backends.checked_health import WatchedHealth
@@ -33,14 +33,10 @@ from reconciler.services.checking import BackgroundChecker
 from reconciler.services.commands import Commands
 from reconciler.services.control_server import AnotherDaemonError, Board, ControlServer
 from reconciler.services.damage import set_damage_aside
-from reconciler.services.intent_source import IntentSource
 from reconciler.services.interpretation import NodeInterpreter
 from reconciler.services.news_streams import NewsStreams
 from reconciler.services.node_files import NodeFiles
 from reconciler.services.this_node import this_node
-
-if TYPE_CHECKING:
-    from reconciler.services.git_settings import GitSettings
 
 GATHER_SECONDS = 0.003
 """How long news are gathered after the first, so that what belongs together makes one round."""
@@ -59,19 +55,13 @@ SETTLE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a daemon is started with. It follows a node file or a repository, else it sees one trial through."""
+    """What a daemon is started with. Without a node file it sees one trial through, and ends."""
 
     state_folder: Path
     socket: Path
     node_file: Path | None = None
     group: str | None = None
     mode: Mode = Mode.ENFORCE
-    git: GitSettings | None = None
-
-    @property
-    def follows(self) -> bool:
-        """Whether there is an intent to follow; without one the daemon sees a trial through, and ends."""
-        return self.node_file is not None or self.git is not None
 
 
 class Daemon:
@@ -110,7 +100,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.callback(self._bell.close)
             stack.callback(resolvers.close)
-            role: Role = "run" if self._settings.follows else "trial"
+            role: Role = "trial" if self._settings.node_file is None else "run"
             stack.enter_context(state.locked(role=role, wait_seconds=LOCK_SECONDS))
             node = stack.enter_context(this_node(self._settings.state_folder, resolvers))
             stack.enter_context(self._signals())
@@ -129,7 +119,7 @@ class Daemon:
             self._loop.before_a_round = self._before_a_round
             for because, outcome in damage:
                 self._loop.damaged(because, outcome)
-            self._files = self._source(interpreter, state)
+            self._files = NodeFiles(self._settings.node_file, interpreter, self._loop)
             stack.callback(self._files.close)
             self._news = NewsStreams(node.backends, self._loop)
             stack.callback(self._news.close)
@@ -162,17 +152,7 @@ class Daemon:
 
     def _facts(self) -> dict[str, Any]:
         settings = self._settings
-        return {**self._files.facts(), "mode": str(settings.mode), "socket": settings.socket}
-
-    def _source(self, interpreter: NodeInterpreter, state: StateFolder) -> IntentSource:
-        """Return where the intent comes from."""
-        settings = self._settings
-        if settings.git is None:
-            return NodeFiles(settings.node_file, interpreter, self._loop)
-        # It starts processes, and who follows a file needs nothing of it in memory.
-        from reconciler.services.git_source import GitSource
-
-        return GitSource(settings.git, interpreter, self._loop, state, settings.state_folder, self._bell.ring)
+        return {"file": settings.node_file, "mode": str(settings.mode), "socket": settings.socket}
 
     def _open_socket(self) -> None:
         """Listen to commands. The node is kept without, and it is tried again.
@@ -183,7 +163,7 @@ class Daemon:
         try:
             self._server.open()
         except StellwerkError as exc:
-            if not self._settings.follows or (isinstance(exc, AnotherDaemonError) and not self.began):
+            if self._settings.node_file is None or (isinstance(exc, AnotherDaemonError) and not self.began):
                 raise
             self._socket_at = self._clock.now() + SOCKET_SECONDS
             if self._loop.troubles.get("socket") != str(exc):
@@ -262,7 +242,7 @@ class Daemon:
             times.append(self._alive_at + self._manager.watchdog_seconds)
         if not self._listens:
             times.append(self._socket_at)
-        if not self._settings.follows:
+        if self._settings.node_file is None:
             times.append(now + 1.0)
         return max(0.0, min(times) - now)
 
@@ -303,14 +283,14 @@ class Daemon:
     def _follow(self) -> None:
         """Watch, and have run beside the loop, what the document asks for by now."""
         self._files.watch()
-        if self._settings.follows:
+        if self._settings.node_file is not None:
             # A daemon that only sees a trial through ends with it.
             self._beside.want(() if self._loop.wanted is None else self._loop.wanted.services)
 
     def _is_idle(self) -> bool:
         """Return whether a daemon without a node file has not been told yet what to do, and is to do nothing."""
         loop = self._loop
-        return not self._settings.follows and loop.wanted is None and loop.custody.intents.trial is None
+        return self._settings.node_file is None and loop.wanted is None and loop.custody.intents.trial is None
 
     def _before_a_round(self) -> None:
         """Have known what was found before it is mended, which may take some seconds."""
@@ -337,8 +317,6 @@ class Daemon:
             self._reload = False
             self._files.read()
             self._loop.reconcile("asked by a signal")
-        if self._files.take():
-            self._settle()
         while (results := self._checker.take()) is not None:
             self._loop.checked(*results)
         self._commands.carry_out()
@@ -350,7 +328,7 @@ class Daemon:
 
     def _has_ended(self) -> bool:
         """Return whether a daemon without a node file has seen its trial through."""
-        if self._settings.follows:
+        if self._settings.node_file is not None:
             return False
         if self._loop.custody.intents.trial is not None or self._commands.someone_waits:
             self._ended_at = None

@@ -21,7 +21,6 @@ def set_damage_aside(state: StateFolder, clock: Clock) -> list[tuple[str, str]]:
         ("suspension.json", state.load_suspension),
         ("drains.json", state.load_drains),
         ("health.json", state.load_health),
-        ("git.json", state.load_accepted),
     ):
         try:
             read()

@@ -14,15 +14,14 @@ from intent.loading import load, loads
 from intent.references import Reference, References
 from reconciler.backends.references import Resolvers, lives_on
 from reconciler.core.backend import Partitions
-from reconciler.core.commits import Commit
 from reconciler.core.desired import Desired
 from reconciler.core.intents import Document
 from reconciler.core.wanted import Wanted
 
 
-def document(node: Node, commit: Commit | None = None) -> Document:
-    """Return the document of a node that was read, of a commit where it was not of a file."""
-    return Document(node.source.name, node.source.text, digest(node), commit)
+def document(node: Node) -> Document:
+    """Return the document of a node that was read."""
+    return Document(node.source.name, node.source.text, digest(node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,9 @@ class NodeInterpreter:
         """Return the document in a file. What it has in common with those known is kept once. Raises IntentError."""
         return self.take(load(path, self._latest()))
 
-    def take(self, node: Node, commit: Commit | None = None) -> Document:
+    def take(self, node: Node) -> Document:
         """Return the document of a node, which is not read again when it is to be interpreted next."""
-        self._read = _Read(document(node, commit), node)
+        self._read = _Read(document(node), node)
         return self._read.document
 
     def interpret(self, document: Document, held: bool = False) -> Wanted:

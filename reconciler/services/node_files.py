@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from intent.problems import IntentError, Problem
 from reconciler.backends.watched_files import is_being_written, watched_files
@@ -22,10 +22,7 @@ MOST_READS = 10
 
 
 class NodeFiles:
-    """Tells the loop what is in the node file, where there is one, and that a file has changed that it refers to.
-
-    See `reconciler.services.intent_source.IntentSource`.
-    """
+    """Tells the loop what is in the node file, where there is one, and that a file has changed that it refers to."""
 
     def __init__(self, path: Path | None, interpreter: NodeInterpreter, loop: Loop) -> None:
         self._path, self._interpreter, self._loop = path, interpreter, loop
@@ -35,19 +32,6 @@ class NodeFiles:
     def followed(self) -> bool:
         """Whether there is a node file, which whoever holds this goes on to follow."""
         return self._path is not None
-
-    @property
-    def busy(self) -> bool:
-        """Whether what was asked for is still to come: a file is read at once."""
-        return False
-
-    def facts(self) -> Mapping[str, Any]:
-        """Return which file it is."""
-        return {"file": self._path}
-
-    def take(self) -> bool:
-        """Return that nothing comes with the bell."""
-        return False
 
     def fileno(self) -> int:
         """Return the file descriptor that is readable when there may be changes."""
