@@ -122,7 +122,8 @@ class FleetRun:
     def check(self, show: Progress) -> None:
         """Render all nodes, hold those that are right beside each other. Raises IntentError with all that is wrong."""
         found = self.render(self.fleet.nodes, show)
-        between = across.check({name: across.from_json(entry.facts) for name, entry in found.entries.items()})
+        facts = {name: across.from_json(entry.facts) for name, entry in found.entries.items()}
+        between = across.check(facts, self.fleet)
         if found.problems or between:
             raise IntentError((*found.problems, *between), found.more)
 
