@@ -57,10 +57,10 @@ def _alone(nodes: Mapping[str, NodeFacts], groups: _Groups, exits: set[str], unk
     for together in groups.all():
         if exits.isdisjoint(together) and unknown.isdisjoint(together):
             who, have = named(together)
-            alone = "has no connection" if len(together) == 1 else f"{have} connections among themselves only"
+            among = "no connection to another node" if len(together) == 1 else "connections among themselves only"
             yield Told(
                 Origin(nodes[together[0]].file, 0, 0),
-                f"no exit can be reached: {who} {alone}",
+                f"no exit can be reached: {who} {have} {among}",
                 "a line under `links` in fleet.yaml connects two nodes; nodes on one cable are a line under `segments`",
             )
 

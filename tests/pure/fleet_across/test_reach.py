@@ -26,7 +26,7 @@ def test_who_is_alone_and_who_are_among_themselves() -> None:
     found = said(line, a=public("a") + EXIT, b=public("b"), c=public("c"), d=public("d"))
     assert [text.splitlines()[0] for text in found] == [
         "nodes/b.yaml: no exit can be reached: nodes b and c have connections among themselves only",
-        "nodes/d.yaml: no exit can be reached: node d has no connection",
+        "nodes/d.yaml: no exit can be reached: node d has no connection to another node",
     ]
 
 
@@ -59,7 +59,7 @@ def test_a_wireguard_interface_counts_where_babel_speaks_on_it() -> None:
     speaks = "mesh: {interfaces: [{name: wg, type: tunnel}]}\n"
     assert said(a=other("a", "b", speaks) + EXIT, b=other("b", "a", speaks)) == []
     (found,) = said(a=other("a", "b", speaks) + EXIT, b=other("b", "a", ""))
-    assert "node b has no connection" in found
+    assert "node b has no connection to another node" in found
 
 
 def test_a_fleet_without_any_exit_is_meant_so_unless_it_counts_on_one() -> None:
@@ -109,7 +109,7 @@ def test_ten_thousand_nodes_in_a_chain() -> None:
     cut = {**nodes, "n5000": nodes["n5000"]._replace(shares=nodes["n5000"].shares[:3])}
     told = [problem.message for problem in across.check(cut, fleet)]
     assert sum(message.startswith("node n5000 has no link to") for message in told) == 2
-    assert "no exit can be reached: node n5000 has no connection" in told
+    assert "no exit can be reached: node n5000 has no connection to another node" in told
     assert any("and 4994 more have connections among themselves only" in message for message in told)
 
 
