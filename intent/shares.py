@@ -107,9 +107,9 @@ SHARES: tuple[type[Share], ...] = (
 )
 
 
-def presence(value: object) -> str:
-    """Return whether something is written, as the text of an agreed field."""
-    return "not written" if value is None else "written"
+def said(agreed: bool) -> str:
+    """Return a truth value as the text of an agreed field."""
+    return "yes" if agreed else "no"
 
 
 def address_shares(path: Path, addresses: Sequence[IPv4Interface | IPv6Interface]) -> Iterator[Unique]:

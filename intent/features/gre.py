@@ -153,9 +153,14 @@ def shares(gre: Gre, node: Node) -> Iterator[Share]:
         ends = f"{tunnel.mode} from {tunnel.local} to {tunnel.remote}"
         if not _is_translated(tunnel.local):
             yield Unique((number, "local"), "tunnel", ends if tunnel.key is None else f"{ends} key {key}")
-        agreed = (("mode", tunnel.mode), ("key", key))
-        if not _is_translated(tunnel.local) and not _is_translated(tunnel.remote):
-            yield Tunnelling((number,), "tunnel", str(tunnel.local), str(tunnel.remote), tunnel.name, agreed)
+        yield Tunnelling(
+            (number,),
+            "tunnel",
+            str(tunnel.local),
+            str(tunnel.remote),
+            tunnel.name,
+            (("mode", tunnel.mode), ("key", key)),
+        )
 
 
 def _is_translated(address: IPv4Address | IPv6Address) -> bool:

@@ -42,7 +42,7 @@ from intent.references import Reference, References
 from intent.resources.address import Address
 from intent.resources.resource import Resource
 from intent.resources.wireguard_names import key_bytes
-from intent.shares import Meeting, Share, UniqueAtHost, presence
+from intent.shares import Meeting, Share, UniqueAtHost, said
 from intent.validation import Model
 from intent.wireguard_interfaces import InterfaceWish, PeerWish, PresharedKey, PrivateKey, generate_conflicts
 
@@ -227,8 +227,8 @@ def shares(links: Links, node: Node) -> Iterator[Share]:
             None if peer.endpoint is None else (peer.endpoint.host, peer.endpoint.port),
             (
                 ("mtu", str(links.mtu)),
-                ("ipv4", str(peer.ipv4).lower()),
-                ("preshared_key", presence(peer.preshared_key)),
+                ("ipv4", said(peer.ipv4)),
+                ("preshared_key", said(peer.preshared_key is not None)),
             ),
         )
 

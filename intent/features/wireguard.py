@@ -26,7 +26,7 @@ from intent.problems import IntentError, Problem
 from intent.references import Reference, References
 from intent.resources.resource import Resource
 from intent.resources.wireguard_names import key_text
-from intent.shares import Meeting, Share, UniqueAtHost, address_shares, presence
+from intent.shares import Meeting, Share, UniqueAtHost, address_shares, said
 from intent.validation import Model
 from intent.wireguard_interfaces import InterfaceWish, PeerWish, PresharedKey, PrivateKey, generate_conflicts
 
@@ -207,7 +207,7 @@ def shares(wireguard: WireGuard, node: Node) -> Iterator[Share]:
                 interface.name,
                 interface.listen_port,
                 None if peer.endpoint is None else (peer.endpoint.host, peer.endpoint.port),
-                (("preshared_key", presence(peer.preshared_key)),),
+                (("preshared_key", said(peer.preshared_key is not None)),),
             )
 
 

@@ -1,4 +1,4 @@
-"""The nodes of a fleet held beside each other: what two of them may not have, and what they have to agree on.
+"""What no two nodes of a fleet may have: a public key, an address, a port at one host, a prefix.
 
 `facts` takes from a rendered node what concerns others, small and plain, so that it can be kept and sent between
 processes; `check` compares those of all nodes. Which values these are, `intent.feature.Feature.shares` says.
@@ -6,121 +6,132 @@ processes; `check` compares those of all nodes. Which values these are, `intent.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv6Network, ip_address
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv6Network
 from typing import NamedTuple
 
-from intent.fleet.facts import NodeFacts, facts, from_json, of_kind, to_json
-from intent.fleet.meetings import meetings
-from intent.fleet.reach import unreached
-from intent.fleet.rendered import Origin
-from intent.fleet.repository import Fleet
-from intent.fleet.told import OTHER, Told, named
+from intent.feature import Finding
+from intent.fleet.rendered import Rendered
 from intent.overlaps import overlaps
 from intent.problems import Problem
-from intent.shares import Prefixed, Unique, UniqueAtHost
-
-__all__ = ["NodeFacts", "check", "facts", "from_json", "to_json"]
+from intent.shares import Prefixed, Share, Unique, UniqueAtHost
+from intent.tree import Path
 
 _KEY = "public key"
+_PREFIX = "prefix"
+_UNIQUE = "unique"
 
 
-class _Holder(NamedTuple):
-    """A node that has a value, and where that is written."""
+class Fact(NamedTuple):
+    """A value that one node has, and where it is written.
 
-    node: str
-    at: Origin
-
-
-def check(nodes: Mapping[str, NodeFacts], fleet: Fleet) -> tuple[Problem, ...]:
-    """Return what does not go together; the facts are by node. A node that is wrong by itself has none.
-
-    Many nodes that have the same at the same place are one problem.
+    ``kind`` is how it is compared, ``thing`` what it is of, ``shared`` whether another may have the very same prefix.
+    ``file``, ``line`` and ``column`` are its place, ``source`` that line as it may be shown, ``caret`` the cells before
+    the column.
     """
-    ordered = {name: nodes[name] for name in sorted(nodes)}
-    found = meetings(ordered, fleet)
-    told = [*_twice(ordered, fleet), *_overlapping(ordered), *found.told]
-    # A node that is not known could be what connects the others.
-    told += unreached(ordered, fleet, found) if len(nodes) == len(fleet.nodes) else ()
-    return tuple(one.problem(fleet) for one in dict.fromkeys(told))
+
+    kind: str
+    thing: str
+    value: str
+    shared: bool
+    file: str
+    line: int
+    column: int
+    source: str | None
+    caret: int
+
+    @property
+    def place(self) -> str:
+        """The place as ``file:line``."""
+        return f"{self.file}:{self.line}"
+
+    def problem(self, message: str, suggestion: str | None = None) -> Problem:
+        """Return a problem at the place."""
+        return Problem(self.file, self.line, self.column, message, suggestion, self.source, self.caret)
 
 
-def _twice(nodes: Mapping[str, NodeFacts], fleet: Fleet) -> Iterator[Told]:
-    """Yield values that several nodes have, once for each place beside the first one's."""
-    holders: dict[tuple[str, str], list[_Holder]] = {}
-    for name, known in nodes.items():
-        for _, key, at in known.keys:
-            holders.setdefault((_KEY, key), []).append(_Holder(name, at))
-        for one in known.shares:
-            if isinstance(one.share, Unique):
-                holders.setdefault((one.share.thing, one.share.value), []).append(_Holder(name, one.at))
-            elif isinstance(one.share, UniqueAtHost) and known.host is not None:
-                thing = f"{one.share.thing} at {known.host}"
-                holders.setdefault((thing, str(one.share.value)), []).append(_Holder(name, one.at))
-    for (thing, value), those in holders.items():
-        first = those[0]
-        others: dict[Origin, list[_Holder]] = {}
-        for holder in those:
-            if holder.node != first.node:
-                others.setdefault(holder.at, []).append(holder)
-        if not others or (thing == "address" and _is_shared(value, fleet)):
+def facts(rendered: Rendered) -> tuple[Fact, ...]:
+    """Return what of a node concerns the other nodes of its fleet."""
+    return (*_keys(rendered), *_shared(rendered))
+
+
+def to_json(found: Iterable[Fact]) -> bytes:
+    """Return facts as JSON, for `from_json`."""
+    return json.dumps([list(one) for one in found], separators=(",", ":")).encode()
+
+
+def from_json(text: bytes) -> tuple[Fact, ...]:
+    """Return the facts that `to_json` was given."""
+    return tuple(Fact(*one) for one in json.loads(text))
+
+
+def check(nodes: Mapping[str, Sequence[Fact]]) -> tuple[Problem, ...]:
+    """Return what does not go together, each at the place in the later node, by name; the facts are by node."""
+    found = [(fact, name) for name in sorted(nodes) for fact in nodes[name]]
+    return (*_twice(found), *_overlapping(found))
+
+
+def _keys(rendered: Rendered) -> Iterator[Fact]:
+    places = dict(rendered.public.written)
+    for name, key in rendered.public.keys:
+        origin = places.get(("keys", name))
+        if origin is not None:
+            # The line would show a key: the beginning is enough to find it.
+            yield Fact(_UNIQUE, _KEY, key, False, origin.file, origin.line, origin.column, None, 0)
+
+
+def _shared(rendered: Rendered) -> Iterator[Fact]:
+    node = rendered.node
+    host = rendered.public.host or f"node {node.name}"
+    for feature, model in node.parts():
+        for share in feature.shares(model, node):
+            said = _said(share, host)
+            if said is None:
+                continue
+            path, kind, thing, value, shared = said
+            at = node.problem(feature.name, Finding(path, ""))
+            yield Fact(kind, thing, value, shared, at.file, at.line, at.column, at.source, at.caret)
+
+
+def _said(share: Share, host: str) -> tuple[Path, str, str, str, bool] | None:
+    """Return the way to a value, how it is compared, what it is of, the value, and whether it may be there twice."""
+    if isinstance(share, Unique):
+        return share.path, _UNIQUE, share.thing, share.value, False
+    if isinstance(share, UniqueAtHost):
+        return share.path, _UNIQUE, f"{share.thing} at {host}", str(share.value), False
+    if isinstance(share, Prefixed):
+        return share.path, _PREFIX, share.thing, share.prefix, bool(share.shared)
+    return None
+
+
+def _twice(found: Iterable[tuple[Fact, str]]) -> Iterator[Problem]:
+    first: dict[tuple[str, str], tuple[Fact, str]] = {}
+    for fact, name in found:
+        if fact.kind != _UNIQUE:
             continue
-        shown = "" if thing == _KEY else f" {value}"
-        for same in others.values():
-            where = "at the same place" if same[0].at == first.at else f"in {OTHER}"
-            who, has = named([one.node for one in same])
-            advice = "if they are to have it, name it under `shared_addresses` in fleet.yaml"
-            yield Told(
-                same[0].at,
-                f"{who} {has} the {thing}{shown} that node {first.node} has {where}",
-                advice if thing == "address" else None,
-                first.at,
+        before, other = first.setdefault((fact.thing, fact.value), (fact, name))
+        if other != name:
+            where = "at the same place" if before.place == fact.place else f"in {before.place}"
+            value = "" if fact.thing == _KEY else f" {fact.value}"
+            yield fact.problem(f"node {name} has the {fact.thing}{value} that node {other} has {where}")
+
+
+def _overlapping(found: Iterable[tuple[Fact, str]]) -> Iterator[Problem]:
+    by_thing: dict[str, list[tuple[Fact, str]]] = {}
+    for fact, name in found:
+        if fact.kind == _PREFIX:
+            by_thing.setdefault(fact.thing, []).append((fact, name))
+    for thing, those in by_thing.items():
+        for one, other in overlaps([IPv6Network(fact.value) for fact, _ in those]):
+            (before, by), (fact, name) = those[one], those[other]
+            if by == name or (fact.value == before.value and fact.shared and before.shared):
+                continue
+            same = fact.value == before.value
+            said = "is also that" if same else f"overlaps `{before.value}`"
+            advice = None
+            if thing == "exit prefix" and same:
+                advice = "where both serve it by right, write `shared: true` at both"
+            yield fact.problem(
+                f"the {thing} `{fact.value}` of node {name} {said} of node {by} in {before.place}", advice
             )
-
-
-def _is_shared(address: str, fleet: Fleet) -> bool:
-    parsed = ip_address(address)
-    return any(parsed in prefix for prefix in fleet.shared_addresses)
-
-
-class _Claim(NamedTuple):
-    node: str
-    at: Origin
-    prefix: IPv6Network
-    shared: bool | None
-
-
-def _overlapping(nodes: Mapping[str, NodeFacts]) -> Iterator[Told]:
-    """Yield prefixes of several nodes that overlap, once for each two places."""
-    claims: dict[str, list[_Claim]] = {}
-    for name, known in nodes.items():
-        for one in of_kind(known.shares, Prefixed):
-            assert isinstance(one.share, Prefixed)  # noqa: S101 - asked for
-            claim = _Claim(name, one.at, IPv6Network(one.share.prefix), one.share.shared)
-            claims.setdefault(one.share.thing, []).append(claim)
-    for thing, those in claims.items():
-        together: dict[Hashable, list[tuple[_Claim, _Claim]]] = {}
-        for before, later in _pairs(those):
-            if before.node != later.node and not (before.prefix == later.prefix and before.shared and later.shared):
-                together.setdefault((before.at, later.at, before.prefix, later.prefix), []).append((before, later))
-        for pairs in together.values():
-            yield _overlap(thing, pairs)
-
-
-def _pairs(claims: Sequence[_Claim]) -> Iterable[tuple[_Claim, _Claim]]:
-    return ((claims[one], claims[other]) for one, other in overlaps([claim.prefix for claim in claims]))
-
-
-def _overlap(thing: str, pairs: Sequence[tuple[_Claim, _Claim]]) -> Told:
-    before, one = pairs[0]
-    whose, _ = named([one.node for _, one in pairs])
-    where = "at the same place" if before.at == one.at else f"in {OTHER}"
-    said = "is also that" if before.prefix == one.prefix else f"overlaps `{before.prefix}`"
-    advice = None
-    if before.prefix == one.prefix and one.shared is not None:
-        silent = [claim.node for claim in (before, one) if not claim.shared]
-        says = f"node {silent[0]} does not say so" if len(silent) == 1 else "neither says so"
-        advice = f"where both serve it by right, both write `shared: true`; {says}"
-    return Told(
-        one.at, f"the {thing} `{one.prefix}` of {whose} {said} of node {before.node} {where}", advice, before.at
-    )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
 from typing import NamedTuple
 
@@ -20,14 +19,14 @@ from intent.fleet.expressions import names_in
 from intent.fleet.generated import generated_links, other_ends
 from intent.fleet.layers import FleetSource, Layer, raise_all, read_layer, report_for
 from intent.fleet.public import public_part, read_public
-from intent.fleet.rendered import Origin, Public, Rendered
+from intent.fleet.rendered import Public, Rendered
 from intent.fleet.rendering import Parts, expanded, make, render
 from intent.fleet.settings import FLEET_FILE, FleetLink, Segment, Settings, read_settings, refuse_unknown
 from intent.fleet.variables import Scope
 from intent.fleet.variables import settings as variable_settings
 from intent.problems import IntentError, Problem
-from intent.reading import decode, read
-from intent.source import Report, Source
+from intent.reading import read
+from intent.source import Report
 from intent.tree import Mapping, Scalar, Sequence, Tree
 from intent.validation import meant
 
@@ -62,7 +61,6 @@ class Fleet:
         self._base = max(layer.end for layer in layers.values())
         self._public: dict[str, tuple[Public, tuple[str, ...]]] = {}
         self._merged: dict[tuple[str, ...], Mapping] = {}
-        self._sources: dict[str, Source] = {}
         self._links: dict[str, list[FleetLink]] = {}
         for link in settings.links:
             for name in link.between:
@@ -97,28 +95,6 @@ class Fleet:
     def variables(self) -> tuple[str, ...]:
         """The names of the variables that are declared."""
         return tuple(self._settings.variables)
-
-    @property
-    def shared_addresses(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Prefixes of addresses that several nodes may have."""
-        return self._settings.shared_addresses
-
-    def problem(self, at: Origin, message: str, suggestion: str | None = None) -> Problem:
-        """Return a problem at a place in one of the files; line 0 is the whole file."""
-        name = self._at + at.file
-        if not at.line:
-            return Problem(name, 0, 0, message, suggestion)
-        if at.file not in self._sources:
-            layer = self._layers.get(at.file)
-            try:
-                self._sources[at.file] = decode(self._read(at.file), name) if layer is None else layer.source
-            except IntentError:
-                return Problem(name, at.line, at.column, message, suggestion)
-        return self._sources[at.file].problem(at.line, at.column, message, suggestion)
-
-    def shown(self, at: Origin) -> str:
-        """Return what messages call a place."""
-        return self._at + (str(at) if at.line else at.file)
 
     def source(self) -> FleetSource:
         """Return the text of what is common, for problems with it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from intent.fleet.merging import ADD, REMOVE, REPLACE
 from intent.fleet.public import PublicFields
-from intent.fleet.settings import FleetHead, LinkLine, SegmentLine, SharedAddresses, VariableDeclaration
+from intent.fleet.settings import FleetHead, LinkLine, SegmentLine, VariableDeclaration
 from intent.schema import IDENTIFIER, model_schema, node_schema, without_titles
 
 _LEFT_OUT = ("required", "dependentRequired", "minItems", "minProperties")
@@ -114,7 +114,6 @@ def fleet_schema() -> dict[str, Any]:
             "description": "Public keys of peers that are no node of the fleet.",
             "additionalProperties": {"type": "string"},
         },
-        **model_schema(SharedAddresses)["properties"],
     }
     whole = {
         "type": "object",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field
@@ -15,7 +14,6 @@ from intent.fields import InterfaceName, NodeName, Port, PublicKey
 from intent.fleet.expressions import is_variable_name
 from intent.fleet.layers import Layer, report_for
 from intent.fleet.variables import NODE, TYPES, Declared, has_expression, typed
-from intent.prefixes import Prefix
 from intent.source import Report
 from intent.tree import Entry, Mapping, Path, Place, Scalar, Sequence, Tree, place, plain
 from intent.validation import Model, meant, validate
@@ -74,19 +72,6 @@ class KnownKey(Model):
     key: PublicKey = Field(description="The public key.")
 
 
-class SharedAddresses(Model):
-    """The field for addresses that several nodes may have."""
-
-    words = "fleet.yaml"
-
-    shared_addresses: tuple[Prefix, ...] = Field(
-        default=(),
-        description="Addresses, or prefixes of them, that several nodes may have, such as one under which every client "
-        "reaches its node. Any other address is one node's.",
-        examples=[["fd00:6d65:7368::1"]],
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class FleetLink:
     """A link between two nodes, from one line. ``tree`` is that line, ``shared`` its fields that both sides have."""
@@ -108,10 +93,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``fleet.yaml`` says. ``known_keys`` are by name; ``defaults`` are fields of a node file.
-
-    ``shared_addresses`` are prefixes of addresses that several nodes may have.
-    """
+    """What ``fleet.yaml`` says. ``known_keys`` are by name; ``defaults`` are fields of a node file."""
 
     name: str
     variables: dict[str, Declared]
@@ -119,10 +101,9 @@ class Settings:
     links: tuple[FleetLink, ...]
     segments: tuple[Segment, ...]
     known_keys: dict[str, str]
-    shared_addresses: tuple[IPv4Network | IPv6Network, ...]
 
 
-_FIELDS = (*FleetHead.model_fields, "variables", "defaults", "links", "segments", "known_keys", "shared_addresses")
+_FIELDS = (*FleetHead.model_fields, "variables", "defaults", "links", "segments", "known_keys")
 
 
 def read_settings(layer: Layer, nodes: frozenset[str]) -> Settings:
@@ -139,7 +120,6 @@ def read_settings(layer: Layer, nodes: frozenset[str]) -> Settings:
         links=tuple(_links(_list(fields, "links", report), nodes, report)),
         segments=tuple(_segments(_list(fields, "segments", report), nodes, report)),
         known_keys=dict(_known_keys(_mapping(fields, "known_keys", report), report)),
-        shared_addresses=_shared_addresses(_part(root, ("shared_addresses",)), report),
     )
     if report:
         raise report.error()
@@ -249,11 +229,6 @@ def _known_keys(tree: Mapping | None, report: Report) -> Any:
         model = validate(KnownKey, whole, ("known_keys", name), report)
         if model is not None:
             yield name, model.key
-
-
-def _shared_addresses(part: Mapping, report: Report) -> tuple[IPv4Network | IPv6Network, ...]:
-    found = validate(SharedAddresses, part, (), report)
-    return () if found is None else tuple(map(ip_network, found.shared_addresses))
 
 
 def _is_node(tree: Tree, path: Path, name: str, nodes: frozenset[str], report: Report) -> bool:

@@ -122,8 +122,7 @@ class FleetRun:
     def check(self, show: Progress) -> None:
         """Render all nodes, hold those that are right beside each other. Raises IntentError with all that is wrong."""
         found = self.render(self.fleet.nodes, show)
-        facts = {name: across.from_json(entry.facts) for name, entry in found.entries.items()}
-        between = across.check(facts, self.fleet)
+        between = across.check({name: across.from_json(entry.facts) for name, entry in found.entries.items()})
         if found.problems or between:
             raise IntentError((*found.problems, *between), found.more)
 
