@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.intents import PUBLIC_KEYS
+
 Run = Callable[..., tuple[int, str]]
 
 FLEET = """\
@@ -240,3 +242,22 @@ def test_an_earlier_side_that_is_no_valid_fleet_is_told(repository: Any, stellwe
     assert code == 2, said
     assert "note: HEAD:fleet.yaml" in said
     assert "what it was before is not known" in said
+
+
+def test_a_group_that_says_what_is_public_of_a_node_changes_those_linked_with_it(
+    repository: Any, stellwerk: Run
+) -> None:
+    links = "links:\n  - {between: [a, b], port: 51901}\n"
+    far = "links: {private_key: {file: /etc/keys/links}}\n"
+    repository.put("fleet.yaml", FLEET.replace("defaults:", f"  host: {{type: text}}\n{links}defaults:"))
+    repository.put("groups/berlin.yaml", 'variables: {host: "2001:db8::1"}\n')
+    for number, (name, more) in enumerate((("a", "groups: [berlin]\n"), ("b", "")), 1):
+        host = "${host}" if name == "a" else "2001:db8::2"
+        public = f'public: {{keys: {{links: "{PUBLIC_KEYS[number]}"}}, host: "{host}"}}\n'
+        repository.put(f"nodes/{name}.yaml", f"{more}{public}variables: {{number: {number}}}\n{far}")
+    repository.commit()
+    repository.put("groups/berlin.yaml", 'variables: {host: "2001:db8::3"}\n')
+    code, said = stellwerk("diff", "HEAD", "--fleet", str(repository.folder))
+    assert code == 2, said
+    assert "endpoint [2001:db8::1]:51901 → [2001:db8::3]:51901" in said
+    assert "\nb: changes" in said
