@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -187,20 +187,22 @@ def _candidates(before: _Side, after: _Side) -> list[str]:
     own = {path[6:-5] for path in paths if path.startswith("nodes/") and path.endswith(".yaml")}
     shared = [path for path in paths if not path.startswith(("nodes/", "rendered/"))]
     every = {*before.nodes, *after.nodes}
-    found = own & every
-    for side in sides:
-        for link in () if side.fleet is None else side.fleet.links:
-            if own.intersection(link.between):
-                found.update(link.between)
     if FLEET_FILE in shared:
         return sorted(every)
     layers = [path for path in shared if path.startswith(("groups/", "roles/")) and path.endswith(".yaml")]
     if layers:
         words = {path.partition("/")[2][:-5].encode() for path in layers}
-        found |= _naming(sides, every, words)
+        own |= _naming(sides, every, words)
+    found = (own | _linked_with(sides, own)) & every
     # Anything else may be put into documents by its path, which may be made of variables.
     rest = [path for path in shared if path not in layers and path.endswith(".age")]
     return sorted(found | (_made_of(sides, every - found, set(rest)) if rest else set()))
+
+
+def _linked_with(sides: Sequence[_Side], names: Set[str]) -> set[str]:
+    """Return the nodes at the ends of links with one of these: what is public of one is in the other's document."""
+    links = (link for side in sides if side.fleet is not None for link in side.fleet.links)
+    return {name for link in links if not names.isdisjoint(link.between) for name in link.between}
 
 
 def _naming(sides: Sequence[_Side], names: Iterable[str], words: Iterable[bytes]) -> set[str]:
