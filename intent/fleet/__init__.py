@@ -7,3 +7,6 @@ them, the links of the fleet that it is an end of, and its own file.
 
 Pure as all of `intent`: files are read, nothing is written, started or waited for.
 """
+
+FLEET_FILE = "fleet.yaml"
+"""The file by which a folder is known for a fleet's repository."""

@@ -15,13 +15,14 @@ from pydantic_core import PydanticCustomError
 from intent.display import quoted
 from intent.features import features
 from intent.fields import parse_node_name
+from intent.fleet import FLEET_FILE
 from intent.fleet.expressions import names_in
 from intent.fleet.generated import generated_links, other_ends
 from intent.fleet.layers import FleetSource, Layer, raise_all, read_layer, report_for
 from intent.fleet.public import public_part, read_public
 from intent.fleet.rendered import Public, Rendered
 from intent.fleet.rendering import Parts, expanded, make, render
-from intent.fleet.settings import FLEET_FILE, FleetLink, Segment, Settings, read_settings, refuse_unknown
+from intent.fleet.settings import FleetLink, Segment, Settings, read_settings, refuse_unknown
 from intent.fleet.variables import Scope
 from intent.fleet.variables import settings as variable_settings
 from intent.problems import IntentError, Problem

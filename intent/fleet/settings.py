@@ -11,6 +11,7 @@ from intent.display import quoted
 from intent.document import Version
 from intent.field_types import Choice
 from intent.fields import InterfaceName, NodeName, Port, PublicKey
+from intent.fleet import FLEET_FILE
 from intent.fleet.expressions import is_variable_name
 from intent.fleet.layers import Layer, report_for
 from intent.fleet.variables import NODE, TYPES, Declared, has_expression, typed
@@ -18,7 +19,6 @@ from intent.source import Report
 from intent.tree import Entry, Mapping, Path, Place, Scalar, Sequence, Tree, place, plain
 from intent.validation import Model, meant, validate
 
-FLEET_FILE = "fleet.yaml"
 _OWN_LINK_FIELDS = ("between", "port")
 M = TypeVar("M", bound=BaseModel)
 

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from intent.fleet import FLEET_FILE
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FLEET_FILE = "fleet.yaml"
 SHOWN_FROM = 64
 """Fewer nodes are done before anybody could read a bar."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intent.document import Node
 from intent.durations import spelled
+from intent.fleet import FLEET_FILE
 from intent.fleet.repository import read_fleet
 from intent.loading import load
 from intent.problems import IntentError
@@ -18,7 +19,6 @@ from reconciler.services.auditing import audited, invalid, unknown
 from reconciler.services.fleet_workers import in_processes, processors
 from reconciler.services.snapshots import of_file
 
-FLEET_FILE = "fleet.yaml"
 AHEAD_SECONDS = 300
 """How far in the future a snapshot may seem to be: clocks differ."""
 

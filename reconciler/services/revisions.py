@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from intent.digest import digest
 from intent.document import Node
+from intent.fleet import FLEET_FILE
 from intent.fleet.repository import Fleet, read_fleet_from
 from intent.loading import loads
 from intent.problems import IntentError
@@ -21,7 +22,6 @@ from reconciler.core.plan_document import to_json
 from reconciler.services.comparing import PublicKeys, planned
 from reconciler.services.fleet_workers import in_processes, processors
 
-FLEET_FILE = "fleet.yaml"
 WORKING_TREE = "working tree"
 FEWEST_FOR_PROCESSES = 64
 _INTERRUPTING = frozenset({Impact.DISRUPTIVE, Impact.REPLACEMENT})

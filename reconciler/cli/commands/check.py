@@ -67,7 +67,7 @@ def _files(files: tuple[str, ...]) -> int:
 
 def _fleet_of(file: str) -> Path | None:
     """Return the folder of the fleet that a file is part of, without which it is no node file; ``None`` of others."""
-    from reconciler.cli.fleet_options import FLEET_FILE
+    from intent.fleet import FLEET_FILE
 
     path = Path(file)
     folder = path.parent if path.name == FLEET_FILE else path.parent / ".."
