@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from intent.statistics import Listen, PageSettings, Statistics
 from reconciler.services.statistics.page import StatusPage
+from tests.chromium import chromium
 from tests.figures import SETTINGS, FakeFigures
-
-CHROMIUM = "/usr/bin/chromium"
 
 
 def settings(address: str = "::1", port: int = 0) -> Statistics:
@@ -57,13 +56,8 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        # Its sandbox does not work for root. It must ask nobody but the page.
-        opened = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @dataclass
