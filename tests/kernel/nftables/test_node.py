@@ -125,20 +125,11 @@ def test_the_daemon_repairs_at_the_event(node: Host, start: Programs) -> None:
         "flush ruleset",
         "delete table inet stellwerk",
         "add element inet stellwerk exit_wan { 2001:db8:66::/48 }",
+        'add table inet stellwerk { comment "x"; }; add counter inet stellwerk mine',
     ):
         node.namespace.program("nft", deed)
         until(lambda: ruleset(node) == whole, f"the repair of {deed}")
     daemon.until_synced()
-
-
-def test_a_firewall_of_somebody_else_does_not_wake_the_daemon(node: Host, start: Programs) -> None:
-    daemon = start.synced(node.node_file(FIREWALL))
-    before = daemon.status()["rounds"]
-    node.namespace.program("nft", "add table inet theirs; add chain inet theirs a; delete table inet theirs")
-    node.namespace.program("nft", 'add table inet stellwerk { comment "x"; }; add counter inet stellwerk mine')
-    status = daemon.until(lambda status: status["rounds"] > before, "a round")
-    until(lambda: "mine" not in ruleset(node), "the repair")
-    assert status["rounds"] == before + 1
 
 
 def test_counters_can_be_read(node: Host) -> None:
